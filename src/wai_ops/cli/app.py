@@ -1,0 +1,110 @@
+"""The root of the command tree. A group's module is imported only when that group is called."""
+
+import importlib
+from typing import Any
+
+import typer
+import typer.core
+import typer.main
+
+from wai_ops._version import __version__
+from wai_ops.cli.context import AppContext
+
+GROUPS: dict[str, tuple[str, str]] = {
+    "init": ("wai_ops.cli.init", "Write a commented wai.yaml and a first prompt."),
+    "doctor": ("wai_ops.cli.doctor", "Check configuration, credentials, gateway and local data."),
+    "run": ("wai_ops.cli.run", "Send one prompt; record and price the call."),
+    "affinity": ("wai_ops.cli.affinity", "Show, list and rotate affinity sessions."),
+    "report": ("wai_ops.cli.report", "Answer questions from the ledger."),
+    "ledger": ("wai_ops.cli.ledger", "Fold, inspect, query and export the ledger."),
+    "models": ("wai_ops.cli.models", "List models and prices; refresh them from the catalogue."),
+    "config": ("wai_ops.cli.config", "Show and validate the configuration."),
+    "emulator": ("wai_ops.cli.emulator", "Run a local Cloudflare for development and tests."),
+    "schema": ("wai_ops.cli.schema", "Print the JSON Schema of a command's --json output."),
+    "completion": ("wai_ops.cli.completion", "Print the shell completion script."),
+}
+"""Command name -> the module that holds its `app`, and its line in `wai --help`."""
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "terminal_width": 80, "max_content_width": 80}
+
+
+class RootGroup(typer.core.TyperGroup):
+    """Imports only what was asked for; the list of commands needs no import at all."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the command names in the order of the help page."""
+        return list(GROUPS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the module of one command; None when there is no such command."""
+        if cmd_name not in GROUPS:
+            return None
+        module, _ = GROUPS[cmd_name]
+        command = typer.main.get_command(importlib.import_module(module).app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands from the table, without importing their modules."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in GROUPS.items()])
+
+
+root = typer.Typer(
+    cls=RootGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=SETTINGS,
+    no_args_is_help=True,
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"wai {__version__}")
+        raise typer.Exit
+
+
+@root.callback()
+def wai(
+    ctx: typer.Context,
+    *,
+    version: bool = typer.Option(
+        False, "--version", "-V", is_eager=True, callback=_print_version, help="Print the version."
+    ),
+) -> None:
+    """Operations for agents on Cloudflare Workers AI: affinity, cost, evidence.
+
+    \b
+    Examples:
+      wai run --local "Why is the sky blue?"
+      wai report cost --by workflow --since 7d
+      wai doctor
+    """
+    del version
+    if ctx.obj is None:
+        ctx.obj = AppContext()
+
+
+def new_app(help_text: str | None = None) -> typer.Typer:
+    """Make the Typer app of one command module, with the settings that all of them share."""
+    return typer.Typer(
+        help=help_text,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings=SETTINGS,
+        no_args_is_help=help_text is not None,
+    )
+
+
+def command_tree() -> Any:
+    """Build the whole root command: for running, and for generating help and completions."""
+    return typer.main.get_command(root)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line in this process and return its exit code; WaiError passes through."""
+    result = command_tree().main(args=arguments, prog_name="wai", standalone_mode=False)
+    return result if isinstance(result, int) else 0
