@@ -24,6 +24,7 @@ class Turn:
     state: TurnState
     model: str
     epoch: int
+    tools_json: str | None
     messages_json: str
     reply_json: str | None
     input_tokens: int | None
@@ -33,8 +34,9 @@ class Turn:
 def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
     """Return all turns of a conversation in order, whatever became of them."""
     rows = live.execute(
-        "select turn_index, run_id, owner, state, model, epoch, messages_json, reply_json, "
-        "input_tokens, output_tokens from turn where affinity_key = ? order by turn_index",
+        "select turn_index, run_id, owner, state, model, epoch, tools_json, messages_json, "
+        "reply_json, input_tokens, output_tokens from turn where affinity_key = ? "
+        "order by turn_index",
         (affinity_key,),
     )
     return [
@@ -45,6 +47,7 @@ def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
             state=state,
             model=model,
             epoch=epoch,
+            tools_json=tools,
             messages_json=messages,
             reply_json=reply,
             input_tokens=input_tokens,
@@ -57,6 +60,7 @@ def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
             state,
             model,
             epoch,
+            tools,
             messages,
             reply,
             input_tokens,
@@ -72,6 +76,7 @@ def begin_turn(
     run_id: str,
     model: str,
     epoch: int,
+    tools_json: str | None,
     messages_json: str,
     now: datetime,
 ) -> int:
@@ -82,8 +87,18 @@ def begin_turn(
     ).fetchone()[0]
     live.execute(
         "insert into turn (affinity_key, turn_index, run_id, owner, state, model, epoch, "
-        "messages_json, started_at) values (?, ?, ?, ?, 'open', ?, ?, ?, ?)",
-        (affinity_key, index, run_id, live.owner, model, epoch, messages_json, to_utc_text(now)),
+        "tools_json, messages_json, started_at) values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?)",
+        (
+            affinity_key,
+            index,
+            run_id,
+            live.owner,
+            model,
+            epoch,
+            tools_json,
+            messages_json,
+            to_utc_text(now),
+        ),
     )
     return index
 

@@ -39,6 +39,7 @@ create table turn (
     state text not null check (state in ('open', 'done', 'partial', 'failed', 'lost')),
     model text not null,
     epoch integer not null,
+    tools_json text,
     messages_json text not null,
     reply_json text,
     input_tokens integer,
