@@ -1,7 +1,8 @@
 """Settings: the shape of `wai.yaml`, with every default in one place.
 
 These dataclasses are both what the loader validates against and what the program uses. A field's
-docstring says what it means; durations are seconds, money is dollars.
+docstring says what it means; durations are seconds, money is dollars. A rule beside a type narrows
+it further (`rules.py`); rules across fields are in `load.py`.
 """
 
 from collections.abc import Mapping
@@ -9,11 +10,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
+from wai_ops.config import rules
 from wai_ops.core.prices import PriceOverride
 
 API_BASE_URL = "https://api.cloudflare.com/client/v4"
 GATEWAY_BASE_URL = "https://gateway.ai.cloudflare.com/v1"
+NOT_A_SETTING = {"is_setting": False}
+"""Marks the fields that describe the settings and are no key of `wai.yaml`."""
 
 
 class Target(StrEnum):
@@ -34,12 +39,12 @@ class AffinityHeader(StrEnum):
 class Defaults:
     """What `wai run` uses where no flag says otherwise."""
 
-    model: str = "@cf/google/gemma-4-26b-a4b-it"
-    tenant: str = "default"
-    workflow: str = "adhoc"
-    max_output_tokens: int = 1024
+    model: Annotated[str, rules.MODEL] = "@cf/google/gemma-4-26b-a4b-it"
+    tenant: Annotated[str, rules.NAME] = "default"
+    workflow: Annotated[str, rules.NAME] = "adhoc"
+    max_output_tokens: Annotated[int, rules.OUTPUT_TOKENS] = 1024
     """Always sent: older models cut at 256 tokens when it is missing."""
-    temperature: Decimal | None = None
+    temperature: Annotated[Decimal | None, rules.TEMPERATURE] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,37 +52,37 @@ class AffinitySettings:
     """When a session goes stale, and what leaves the machine."""
 
     header: AffinityHeader = AffinityHeader.HASHED
-    idle_ttl_s: float = 1800
-    max_age_s: float = 43200
+    idle_ttl_s: Annotated[float, rules.SECONDS] = 1800
+    max_age_s: Annotated[float, rules.SECONDS] = 43200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Four separate limits, in seconds."""
 
-    connect_s: float = 10
-    first_token_s: float = 90
-    between_chunks_s: float = 30
-    total_s: float = 600
+    connect_s: Annotated[float, rules.SECONDS] = 10
+    first_token_s: Annotated[float, rules.SECONDS] = 90
+    between_chunks_s: Annotated[float, rules.SECONDS] = 30
+    total_s: Annotated[float, rules.SECONDS] = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrySettings:
     """A ceiling in attempts *and* seconds *and* money; whichever comes first."""
 
-    max_attempts: int = 3
-    max_elapsed_s: float = 60
-    max_cost_usd: Decimal = Decimal("0.05")
+    max_attempts: Annotated[int, rules.ATTEMPTS] = 3
+    max_elapsed_s: Annotated[float, rules.SECONDS] = 60
+    max_cost_usd: Annotated[Decimal, rules.USD] = Decimal("0.05")
     """An attempt that may have been billed counts with its worst case against this."""
-    base_delay_s: float = 0.5
-    max_delay_s: float = 20
+    base_delay_s: Annotated[float, rules.SECONDS] = 0.5
+    max_delay_s: Annotated[float, rules.SECONDS] = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
     """The embedded emulator, for `target: local` and `--local`."""
 
-    backend: str = "scripted"
+    backend: Annotated[str, rules.TEXT] = "scripted"
     """`scripted`, `smollm2`, or the path of a GGUF file."""
 
 
@@ -85,23 +90,27 @@ class LocalSettings:
 class Settings:
     """Everything that configures `wai`; credentials are not part of it."""
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read once by pydantic
+
+    version: Annotated[str, rules.VERSION] = "1"
+    """The version of the file format."""
     target: Target = Target.CLOUDFLARE
-    account_id: str | None = None
-    base_url: str = API_BASE_URL
-    gateway_base_url: str = GATEWAY_BASE_URL
-    gateway: str = "default"
+    account_id: Annotated[str | None, rules.ACCOUNT] = None
+    base_url: Annotated[str, rules.URL] = API_BASE_URL
+    gateway_base_url: Annotated[str, rules.URL] = GATEWAY_BASE_URL
+    gateway: Annotated[str, rules.GATEWAY] = "default"
     """The AI Gateway that routes and logs model calls."""
-    state_dir: Path = Path(".wai")
+    state_dir: Annotated[Path, rules.FILE] = Path(".wai")
     """Absolute after loading."""
-    credentials_file: Path | None = None
+    credentials_file: Annotated[Path | None, rules.FILE] = None
     """A file of mode 0600 with `NAME=value` lines; absolute after loading."""
     defaults: Defaults = field(default_factory=Defaults)
     affinity: AffinitySettings = field(default_factory=AffinitySettings)
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: RetrySettings = field(default_factory=RetrySettings)
     local: LocalSettings = field(default_factory=LocalSettings)
-    prices: Mapping[str, PriceOverride] = field(default_factory=dict)
-    config_file: Path | None = None
+    prices: Annotated[Mapping[str, PriceOverride], rules.PRICES] = field(default_factory=dict)
+    config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)
     """The `wai.yaml` that was read, if any. Not itself a setting."""
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict, metadata=NOT_A_SETTING)
     """Dotted name -> `default`, `wai.yaml:LINE`, `env NAME` or `flag --x`. Not itself a setting."""

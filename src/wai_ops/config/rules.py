@@ -1,0 +1,105 @@
+"""Rules for single values, written beside the field that they guard: `Annotated[float, SECONDS]`.
+
+A rule works on its own (environment variables) and under pydantic (files). It imports nothing, so
+that settings cost no start-up time.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from wai_ops.config.urls import base_url_problem
+from wai_ops.core.ids import is_name
+
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+_MODEL = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z")
+MAX_SECONDS = 7 * 86400
+MAX_USD = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A test on top of a type: returns what is wrong, or None. None as a value always passes."""
+
+    problem: Callable[[Any], str | None]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Tell pydantic to run the rule after its own check of the type."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self.checked, handler(source))
+
+    def checked(self, value: Any) -> Any:
+        """Return the value. Raises ValueError with what is wrong with it."""
+        problem = None if value is None else self.problem(value)
+        if problem is not None:
+            raise ValueError(problem)
+        return value
+
+
+def _between(low: float, high: float, what: str) -> Rule:
+    return Rule(lambda value: None if low <= value <= high else f"must be {what}, not {value}")
+
+
+def _seconds(value: float) -> str | None:
+    if 0 < value <= MAX_SECONDS:
+        return None
+    return f"must be a number of seconds above 0 and at most {MAX_SECONDS}, not {value:g}"
+
+
+def _usd(value: Decimal) -> str | None:
+    return None if 0 <= value <= MAX_USD else f"must be between 0 and {MAX_USD} dollars"
+
+
+def _name(value: str) -> str | None:
+    if is_name(value):
+        return None
+    return (
+        "must be a name: letters, digits and . _ @ / -, starting with a letter or digit, "
+        "at most 128 characters"
+    )
+
+
+def model_problem(value: str) -> str | None:
+    """Say what keeps `value` from being a model id; None when it could be one."""
+    if len(value) <= 200 and _MODEL.match(value):
+        return None
+    return "must be a model id such as @cf/google/gemma-4-26b-a4b-it"
+
+
+def _id(what: str) -> Rule:
+    text = f"must be {what}: letters, digits, - and _, at most 64 characters"
+    return Rule(lambda value: None if _ACCOUNT.match(value) else text)
+
+
+def _prices(value: Mapping[str, Any]) -> str | None:
+    for model, price in value.items():
+        if problem := model_problem(model):
+            return f"the key {model!r} {problem}"
+        for name in ("input", "output", "cached_input"):
+            amount = getattr(price, name)
+            if amount is not None and (problem := _usd(amount)):
+                return f"{model}: {name} {problem}"
+    return None
+
+
+def _not_empty(value: str) -> str | None:
+    return None if value.strip() and value.isprintable() else "must be printable and not empty"
+
+
+SECONDS = Rule(_seconds)
+USD = Rule(_usd)
+NAME = Rule(_name)
+MODEL = Rule(model_problem)
+URL = Rule(base_url_problem)
+ACCOUNT = _id("an account id")
+GATEWAY = _id("a gateway name")
+ATTEMPTS = _between(1, 10, "between 1 and 10")
+OUTPUT_TOKENS = _between(1, 1_000_000, "between 1 and 1000000")
+TEMPERATURE = _between(0, 5, "between 0 and 5")
+PRICES = Rule(_prices)
+TEXT = Rule(_not_empty)
+FILE = Rule(lambda value: _not_empty(str(value)))
+VERSION = Rule(lambda value: None if value == "1" else 'must be "1", the only version there is')
