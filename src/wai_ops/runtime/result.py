@@ -1,0 +1,110 @@
+"""The result of `wai run`: one object, the same for people's summary and for `--json`."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUsage:
+    """Token counts as the model reported them; null where it did not."""
+
+    input_tokens: int | None
+    cached_input_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCost:
+    """The cost of the final attempt, and the rates it was computed with (USD per million)."""
+
+    state: str
+    cost_usd: Decimal | None
+    neurons: Decimal | None
+    in_usd_per_m: Decimal | None
+    cached_in_usd_per_m: Decimal | None
+    out_usd_per_m: Decimal | None
+    price_source: str | None
+    price_as_of: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTimings:
+    """Milliseconds, from a monotonic clock. `connect_ms` is null when no connection was opened."""
+
+    connect_ms: float | None
+    ttft_ms: float | None
+    itl_p50_ms: float | None
+    itl_p95_ms: float | None
+    duration_ms: float
+    total_ms: float
+    """All attempts and the pauses between them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAffinity:
+    """The session, and what it brought: see `Result` and `Cause` in runtime.affinity."""
+
+    affinity_key: str
+    header: str
+    epoch: int
+    reason: str
+    result: str | None
+    cause: str | None
+    cacheable_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAttempt:
+    """One attempt in short; the ledger holds the rest."""
+
+    attempt_id: str
+    attempt: int
+    http_status: int | None
+    error_type: str | None
+    cost_state: str
+    cost_usd: Decimal | None
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunError:
+    """Why the run failed: a class of the failure taxonomy, the provider's code and words."""
+
+    error_type: str
+    code: int | None
+    message: str
+    retried: bool
+    stop_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """Everything about one run. `text` is exact; a terminal gets a harmless rendering of it."""
+
+    run_id: str
+    tenant: str
+    workflow: str
+    conversation_id: str
+    turn_index: int
+    prompt: str
+    target: str
+    gateway_id: str
+    requested_model: str
+    served_model: str | None
+    text: str
+    reasoning: str
+    tool_calls: list[dict[str, Any]]
+    output: Any
+    """The parsed answer when a JSON schema was given and met; else null."""
+    finish_reason: str | None
+    usage: RunUsage
+    cost: RunCost
+    timings: RunTimings
+    affinity: RunAffinity
+    log_id: str | None
+    event_id: str | None
+    ray_id: str | None
+    attempts: list[RunAttempt]
+    error: RunError | None

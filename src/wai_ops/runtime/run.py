@@ -1,0 +1,312 @@
+"""One run: affinity, request, attempts with their retries, record, result.
+
+The order is the guarantee. Before the first byte leaves, the turn is reserved, the session touched
+and the attempt announced, in one transaction: if that cannot be written, nothing is sent. After
+the last byte the attempt is sealed and the turn closed, in one transaction. An interruption is
+recorded like any other end, and only then raised again.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+from wai_ops._version import __version__
+from wai_ops.cloudflare.decode import Delta
+from wai_ops.cloudflare.inference import Reply, perform
+from wai_ops.cloudflare.retry import Again, Failed, Stop, decide, parse_retry_after
+from wai_ops.cloudflare.transport import CallTransport
+from wai_ops.core import records
+from wai_ops.core.errors import DataError
+from wai_ops.core.failures import FailureClass
+from wai_ops.core.ids import uuid7
+from wai_ops.core.money import CostState
+from wai_ops.core.records import AttemptRecord
+from wai_ops.runtime.plan import Prepared, Service, Surroundings, headers_for, prepare
+from wai_ops.runtime.record import COMPLETE, complete, finished_after
+from wai_ops.runtime.request import Ask, reply_message
+from wai_ops.state.conversations import TurnState, begin_turn, end_turn
+from wai_ops.state.live import LiveState
+from wai_ops.state.sessions import find_session, save_session
+
+
+class Sink(Protocol):
+    """Where a run shows what happens while it happens."""
+
+    def delta(self, delta: Delta) -> None:
+        """Take a piece of the answer."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Take a message about the run: a retry, a rotation."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Finished:
+    """How a run ended. `attempts` are complete records; `reply` is the last one's."""
+
+    prepared: Prepared
+    attempts: list[AttemptRecord]
+    reply: Reply
+    stop_reason: str | None
+    total_ms: float
+
+
+def execute(
+    ask: Ask,
+    service: Service,
+    around: Surroundings,
+    live: LiveState,
+    sink: Sink,
+    *,
+    check: Callable[[Reply], None] | None = None,
+) -> Finished:
+    """Run it. Records every attempt; raises only what the user did (Ctrl-C, a closed pipe).
+
+    `check` may judge a complete answer (a schema) by setting the reply's failure.
+    Raises DataError, with nothing sent, when live state cannot be written.
+    """
+    run = _Run(service, around, live, sink, check)
+    return run.execute(ask)
+
+
+class _Run:
+    """The moving parts of one execution."""
+
+    def __init__(
+        self,
+        service: Service,
+        around: Surroundings,
+        live: LiveState,
+        sink: Sink,
+        check: Callable[[Reply], None] | None,
+    ) -> None:
+        self._service = service
+        self._around = around
+        self._live = live
+        self._sink = sink
+        self._check = check
+        self._attempts: list[AttemptRecord] = []
+
+    def execute(self, ask: Ask) -> Finished:
+        clock = self._around.clock
+        started = clock.monotonic()
+        with self._live.write():
+            # Planned inside the transaction, so that no other process takes the same turn.
+            prepared = prepare(ask, self._service, self._around, self._live)
+            self._reserve(prepared)
+            announced = self._announce(prepared, attempt=1)
+        if prepared.open_turns:
+            self._sink.notice(
+                f"{prepared.open_turns} turn(s) of this conversation are still running; "
+                "their answers are not part of this request"
+            )
+        with CallTransport(self._service.base_url, clock) as transport:
+            while True:
+                reply, record = self._attempt(prepared, announced, transport)
+                elapsed_s = clock.monotonic() - started
+                decision = self._decide(prepared, record, reply, elapsed_s)
+                final = isinstance(decision, Stop)
+                self._seal(prepared, reply, record, final=final)
+                if reply.interrupt is not None:
+                    raise reply.interrupt
+                if isinstance(decision, Stop):
+                    return Finished(
+                        prepared=prepared,
+                        attempts=self._attempts,
+                        reply=reply,
+                        stop_reason=decision.reason if reply.failure else None,
+                        total_ms=(clock.monotonic() - started) * 1000,
+                    )
+                announced = self._wait(prepared, record, decision)
+
+    def _reserve(self, prepared: Prepared) -> None:
+        session = prepared.session
+        known = find_session(self._live, session.affinity_key)
+        begins = known is None or known.epoch != session.epoch
+        if known is not None and begins:
+            self._sink.notice(
+                f"affinity session rotated to epoch {session.epoch}: {session.reason}"
+            )
+        save_session(self._live, session, begins=begins)
+        prepared.turn_index = begin_turn(
+            self._live,
+            session.affinity_key,
+            run_id=prepared.run_id,
+            model=prepared.ask.model,
+            epoch=session.epoch,
+            tools_json=prepared.tools_json,
+            messages_json=prepared.messages_json,
+            now=prepared.started_at,
+        )
+
+    def _announce(self, prepared: Prepared, *, attempt: int) -> AttemptRecord:
+        ask, service = prepared.ask, self._service
+        now = self._around.clock.now()
+        record = AttemptRecord(
+            attempt_id=uuid7(now),
+            run_id=prepared.run_id,
+            started_at=now,
+            tenant=ask.tenant,
+            workflow=ask.workflow,
+            conversation_id=ask.conversation_id,
+            turn_index=prepared.turn_index,
+            attempt=attempt,
+            prompt_name=ask.prompt_name,
+            prompt_version=ask.prompt_version,
+            requested_model=ask.model,
+            target=service.target,
+            endpoint=prepared.call.url.removeprefix(service.base_url),
+            gateway_id=service.gateway_id,
+            streamed=ask.streamed,
+            max_output_tokens=ask.max_output_tokens,
+            affinity_epoch=prepared.session.epoch,
+            cost_state=CostState.UNKNOWN.value,
+            request_sha256=hashlib.sha256(prepared.call.body).hexdigest(),
+            wai_version=__version__,
+        )
+        self._live.announce(record.attempt_id, records.to_json(record))
+        return record
+
+    def _seal(
+        self, prepared: Prepared, reply: Reply, record: AttemptRecord, *, final: bool
+    ) -> None:
+        try:
+            with self._live.write():
+                self._live.seal(record.attempt_id, records.to_json(record))
+                if final:
+                    self._close_turn(prepared, reply, record)
+        except DataError as error:
+            raise DataError(
+                f"the call was made but its outcome could not be recorded: {error.message}",
+                hint=f"{error.hint}; the call stays listed as outcome unknown",
+            ) from error
+        self._attempts.append(record)
+
+    def _attempt(
+        self, prepared: Prepared, announced: AttemptRecord, transport: CallTransport
+    ) -> tuple[Reply, AttemptRecord]:
+        service = self._service
+        headers = headers_for(prepared, service, attempt=announced.attempt)
+        reply = perform(
+            replace(prepared.call, headers=headers),
+            token=service.token,
+            transport=transport,
+            limits=service.limits,
+            clock=self._around.clock,
+            on_delta=self._sink.delta,
+        )
+        if reply.failure is None and self._check is not None:
+            self._check(reply)
+        if reply.failure is None and reply.answer.finish_reason in {"length", "model_length"}:
+            reply.failure = FailureClass.OUTPUT_TRUNCATED
+        served = self._served_model(prepared, reply)
+        pricing = prepared.pricing
+        if served is not None and served != prepared.ask.model:
+            rates = self._around.prices.rates(served, announced.started_at)
+            pricing = replace(pricing, rates=rates or pricing.rates)
+        record = complete(
+            announced,
+            reply,
+            finished_at=finished_after(announced.started_at, reply.duration_ms),
+            served_model=served,
+            pricing=pricing,
+            expected=prepared.expected,
+        )
+        return reply, record
+
+    def _served_model(self, prepared: Prepared, reply: Reply) -> str | None:
+        """Who answered, as the reply says; by the book where it says nothing we know."""
+        if reply.status is None or reply.status >= 300:
+            return None
+        prices, at = self._around.prices, prepared.started_at
+        for named in (reply.headers.get("cf-aig-model"), reply.answer.served_model):
+            if named is not None and prices.model(named, at) is not None:
+                return named
+        return prices.served_model(prepared.ask.model, at)
+
+    def _decide(
+        self, prepared: Prepared, record: AttemptRecord, reply: Reply, elapsed_s: float
+    ) -> Again | Stop:
+        if reply.failure is None or reply.interrupt is not None:
+            return Stop("done")
+        return decide(
+            self._service.retry,
+            Failed(
+                failure=reply.failure,
+                delivered=reply.delivered,
+                attempt=record.attempt,
+                elapsed_s=elapsed_s,
+                at_risk_usd=self._at_risk(prepared, record),
+                next_cost_usd=prepared.pricing.worst_case.cost_usd,
+                retry_after_s=parse_retry_after(
+                    reply.headers.get("retry-after"), now=self._around.clock.now()
+                ),
+            ),
+            jitter=self._around.rng.random(),
+        )
+
+    def _at_risk(self, prepared: Prepared, last: AttemptRecord) -> Decimal | None:
+        """Worst case of what the attempts so far may have cost; None when that is unbounded."""
+        total = Decimal(0)
+        for record in (*self._attempts, last):
+            if record.cost_state == CostState.NONE:
+                continue
+            worst = prepared.pricing.worst_case.cost_usd
+            if worst is None:
+                return None
+            total += max(worst, record.cost_usd or Decimal(0))
+        return total
+
+    def _wait(self, prepared: Prepared, record: AttemptRecord, decision: Again) -> AttemptRecord:
+        billed = "" if record.cost_state == CostState.NONE else "; it may have been billed"
+        self._sink.notice(
+            f"attempt {record.attempt} failed ({record.error_type}{billed}): "
+            f"trying again in {decision.delay_s:.1f} s"
+        )
+        try:
+            self._around.clock.sleep(decision.delay_s)
+            with self._live.write():
+                return self._announce(prepared, attempt=record.attempt + 1)
+        except BaseException:
+            with self._live.write():
+                self._end(prepared, "failed", None, record)
+            raise
+
+    def _close_turn(self, prepared: Prepared, reply: Reply, record: AttemptRecord) -> None:
+        """Keep what arrived. Only a complete answer becomes part of the history."""
+        answer = reply.answer
+        state: TurnState = "failed"
+        reply_json = None
+        if answer.text or answer.reasoning or answer.tool_calls:
+            state = "done" if reply.failure in COMPLETE else "partial"
+            reply_json = reply_message(answer.text, answer.reasoning, tool_call_dicts(reply))
+        self._end(prepared, state, reply_json, record)
+
+    def _end(
+        self, prepared: Prepared, state: TurnState, reply_json: str | None, record: AttemptRecord
+    ) -> None:
+        end_turn(
+            self._live,
+            prepared.session.affinity_key,
+            prepared.turn_index,
+            state=state,
+            reply_json=reply_json,
+            input_tokens=record.input_tokens,
+            output_tokens=record.output_tokens,
+            now=record.finished_at or record.started_at,
+        )
+
+
+def tool_call_dicts(reply: Reply) -> list[dict[str, Any]]:
+    """The tool calls of a reply in OpenAI's shape."""
+    return [
+        {
+            "id": call.id or f"call_{index}",
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
+        for index, call in enumerate(reply.answer.tool_calls)
+    ]

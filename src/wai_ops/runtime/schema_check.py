@@ -1,0 +1,58 @@
+"""Output against a JSON Schema: the answer is parsed and judged, never repaired."""
+
+import json
+from typing import Any
+
+from wai_ops.cloudflare.inference import Reply
+from wai_ops.core.errors import UsageError
+from wai_ops.core.failures import FailureClass
+from wai_ops.core.text import one_line
+
+
+class SchemaCheck:
+    """Judges replies against one schema; `output` is the parsed answer once one has passed."""
+
+    def __init__(self, schema: dict[str, Any], *, where: str) -> None:
+        """Compile the schema. References are resolved inside it only: nothing is fetched.
+
+        Raises UsageError when it is no valid JSON Schema.
+        """
+        import jsonschema
+        import jsonschema.validators
+        from referencing import Registry
+
+        kind = jsonschema.validators.validator_for(schema)
+        try:
+            kind.check_schema(schema)
+        except jsonschema.SchemaError as error:
+            path = "/".join(str(part) for part in error.absolute_path)
+            raise UsageError(
+                f"not a valid JSON Schema: {one_line(error.message)}", where=f"{where}#/{path}"
+            ) from error
+        self._validator = kind(schema, registry=Registry())
+        self.output: Any = None
+
+    def __call__(self, reply: Reply) -> None:
+        """Set the reply's failure when its text does not meet the schema."""
+        from referencing.exceptions import Unresolvable
+
+        if reply.answer.finish_reason in {"length", "model_length"}:
+            return  # cut by the limit: that is the finding, not the shape of the rest
+        try:
+            value = json.loads(reply.answer.text)
+        except (ValueError, RecursionError) as error:
+            reply.failure = FailureClass.INVALID_OUTPUT
+            reply.error_message = one_line(f"not JSON: {error}")
+            return
+        try:
+            problem = next(iter(self._validator.iter_errors(value)), None)
+        except Unresolvable as error:
+            reply.failure = FailureClass.INVALID_OUTPUT
+            reply.error_message = one_line(f"the schema refers to what it does not hold: {error}")
+            return
+        if problem is not None:
+            path = "/".join(str(part) for part in problem.absolute_path)
+            reply.failure = FailureClass.INVALID_OUTPUT
+            reply.error_message = one_line(f"at /{path}: {problem.message}")
+            return
+        self.output = value
