@@ -16,20 +16,17 @@ DEADLINE_S = 30
 _END = b"\x02"
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
+_SHOW = "wai() {{ printf '<%s>' \"$@\"; printf '\\2\\n'; }}; source '{script}'; printf '\\2\\n'\n"
 _START = {
     "bash": (
         ["bash", "--norc", "--noprofile", "-i"],
-        (
-            "bind 'set enable-bracketed-paste off'; bind 'set bell-style none'; "
-            "wai() {{ printf '<%s>' \"$@\"; printf '\\2\\n'; }}; source '{script}'; printf '\\2\\n'\n"
-        ),
+        f"bind 'set enable-bracketed-paste off'; bind 'set bell-style none'; {_SHOW}",
     ),
     "zsh": (
         ["zsh", "-f", "-i"],
         (
             "unsetopt prompt_sp auto_remove_slash; PS1=; "
-            "autoload -Uz compinit; compinit -u -D; "
-            "wai() {{ printf '<%s>' \"$@\"; printf '\\2\\n'; }}; source '{script}'; printf '\\2\\n'\n"
+            f"autoload -Uz compinit; compinit -u -D; {_SHOW}"
         ),
     ),
 }

@@ -38,8 +38,12 @@ _wai_names() {
         while [[ ! -f $dir/wai.yaml && -n $dir ]]; do dir=${dir%/*}; done
         if [[ -f $dir/wai.yaml ]]; then
             file=$dir/.wai/names
+        elif [[ $XDG_DATA_HOME == /* ]]; then
+            file=$XDG_DATA_HOME/wai/names
+        elif [[ $OSTYPE == darwin* ]]; then
+            file="$HOME/Library/Application Support/wai/names"
         else
-            file=${XDG_DATA_HOME:-$HOME/.local/share}/wai/names
+            file=$HOME/.local/share/wai/names
         fi
     fi
     [[ -f $file && -r $file ]] || return

@@ -40,8 +40,10 @@ function __wai_names
         end
         if test -f "$dir/wai.yaml"
             set file $dir/.wai/names
-        else if test -n "$XDG_DATA_HOME"
+        else if string match -q '/*' -- "$XDG_DATA_HOME"
             set file $XDG_DATA_HOME/wai/names
+        else if test -d "$HOME/Library/Application Support"
+            set file "$HOME/Library/Application Support/wai/names"
         else
             set file $HOME/.local/share/wai/names
         end

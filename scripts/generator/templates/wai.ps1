@@ -38,9 +38,12 @@ $waiNames = {
             $folder = [System.IO.Path]::GetDirectoryName($folder)
         }
         if (-not $file) {
-            $data = $env:XDG_DATA_HOME
-            if (-not $data) {
-                $data = [System.IO.Path]::Combine($HOME, '.local', 'share')
+            $data = [System.IO.Path]::Combine($HOME, '.local', 'share')
+            if ($IsMacOS) {
+                $data = [System.IO.Path]::Combine($HOME, 'Library', 'Application Support')
+            }
+            if ($env:XDG_DATA_HOME) {
+                $data = $env:XDG_DATA_HOME
             }
             $file = [System.IO.Path]::Combine($data, 'wai', 'names')
         }
