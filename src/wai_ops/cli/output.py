@@ -63,6 +63,11 @@ def to_json_text(record: Any) -> str:
     return json.dumps(to_plain(record), indent=2)
 
 
+def to_json_line(record: Any) -> str:
+    """Encode as JSON on one line."""
+    return json.dumps(to_plain(record), separators=(",", ":"))
+
+
 def to_plain(value: Any) -> Any:
     """Turn dataclasses, decimals, times, enums and paths into what JSON can hold."""
     if is_dataclass(value) and not isinstance(value, type):

@@ -1,0 +1,301 @@
+"""`wai run`: one prompt, sent once, recorded and priced."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wai_ops.cli import diagnostics
+from wai_ops.cli.app import new_app
+from wai_ops.cli.context import AppContext
+from wai_ops.cli.options import JsonOption
+from wai_ops.core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from wai_ops.cloudflare.decode import Delta
+    from wai_ops.runtime.request import Ask
+    from wai_ops.runtime.result import RunResult
+
+app = new_app()
+
+_PLACEHOLDER = "<CLOUDFLARE_ACCOUNT_ID>"
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT|-]", help="The prompt; - reads standard input.")
+    ] = None,
+    *,
+    prompt: Annotated[
+        Path | None, typer.Option("--prompt", "-p", help="A prompt file instead of TEXT.")
+    ] = None,
+    var: Annotated[
+        list[str] | None,
+        typer.Option("--var", metavar="NAME=VALUE", help="A variable of the prompt; repeatable."),
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", help="The system text of the conversation.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Model id; else defaults.model.")
+    ] = None,
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", "-w", help="The kind of job this belongs to.")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", "-t", help="Who pays.")] = None,
+    conversation: Annotated[
+        str | None,
+        typer.Option(
+            "--conversation", "-c", help="Continue, or begin, this conversation; else a new one."
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="Upper limit of output tokens.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", min=0, max=5, help="Sampling temperature.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=1, max=9999999999, help="Sampling seed.")
+    ] = None,
+    json_schema: Annotated[
+        Path | None,
+        typer.Option("--json-schema", help="A JSON Schema the answer must meet; exit 1 if not."),
+    ] = None,
+    tools: Annotated[
+        Path | None, typer.Option("--tools", help="A JSON list of tool definitions.")
+    ] = None,
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", help="chat, run (native), or auto: what the model needs.")
+    ] = "auto",
+    no_stream: Annotated[
+        bool, typer.Option("--no-stream", help="Wait for the whole answer.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the exact request and its price; send nothing.")
+    ] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="Use the local emulator: no account, no bill.")
+    ] = False,
+    reasoning: Annotated[
+        bool, typer.Option("--reasoning", help="Show the model's reasoning on stderr.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No summary line on stderr.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Send one prompt; record and price the call.
+
+    The answer goes to stdout as it arrives, with control characters made harmless; --json prints
+    one exact result object instead. Every attempt is recorded before it is sent.
+
+    \b
+    Examples:
+      wai run --local "Why is the sky blue?"
+      wai run - < question.txt
+      wai run --prompt prompts/triage.prompt --var ticket="It is down"
+      wai run --tenant acme --workflow support --conversation c1 "Hello"
+      wai run --dry-run --json "What would this cost?"
+    """
+    from wai_ops.cli.run_input import build_ask
+
+    context: AppContext = ctx.obj
+    ask, check = build_ask(
+        context.settings.defaults,
+        now=context.clock.now(),
+        text=text,
+        prompt=prompt,
+        variables=var or [],
+        system=system,
+        model=model,
+        workflow=workflow,
+        tenant=tenant,
+        conversation=conversation,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        seed=seed,
+        json_schema=json_schema,
+        tools=tools,
+        endpoint=endpoint,
+        # Constrained decoding and streaming do not combine on every model.
+        streamed=not no_stream and json_schema is None,
+    )
+    if dry_run:
+        _show_plan(context, ask, as_json=as_json, local=local)
+    else:
+        _run(context, ask, check, local=local, reasoning=reasoning, quiet=quiet, as_json=as_json)
+
+
+def _run(
+    context: AppContext,
+    ask: "Ask",
+    check: Any,
+    *,
+    local: bool,
+    reasoning: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from wai_ops.cli.run_service import service_of, surroundings_of
+    from wai_ops.cli.target import open_connection
+    from wai_ops.config.credentials import Role
+    from wai_ops.runtime.run import execute
+    from wai_ops.state.live import LiveState
+    from wai_ops.state.names import remember_names
+
+    settings = context.settings
+    state_dir = settings.state_dir
+    sink = _Sink(as_json=as_json, reasoning=reasoning)
+    with (
+        open_connection(context, role=Role.RUNTIME, local=local) as connection,
+        LiveState.open(state_dir, clock=context.clock) as live,
+    ):
+        remember_names(
+            state_dir,
+            [
+                ("tenant", ask.tenant),
+                ("workflow", ask.workflow),
+                ("conversation", ask.conversation_id),
+                ("prompt", ask.prompt_name),
+            ],
+        )
+        service = service_of(context, connection)
+        finished = execute(ask, service, surroundings_of(context), live, sink, check=check)
+    _present(finished, check, sink, quiet=quiet, as_json=as_json)
+
+
+def _present(finished: Any, check: Any, sink: "_Sink", *, quiet: bool, as_json: bool) -> None:
+    from wai_ops.core.failures import FailureClass
+    from wai_ops.runtime.explain import error_of
+    from wai_ops.runtime.record import COMPLETE
+    from wai_ops.runtime.summary import result_of
+
+    result = result_of(finished, output=None if check is None else check.output)
+    if as_json:
+        from wai_ops.cli.output import print_json
+
+        print_json(result)
+    else:
+        sink.finish(result)
+        if not quiet:
+            diagnostics.message(_summary(result))
+    reply = finished.reply
+    if reply.failure is FailureClass.OUTPUT_TRUNCATED:
+        diagnostics.warn("the answer was cut by the output limit; raise --max-tokens")
+    elif reply.failure is FailureClass.INVALID_OUTPUT:
+        diagnostics.message(f"invalid_output: {reply.error_message}")
+        raise typer.Exit(ExitCode.VERDICT_NO)
+    elif reply.failure not in COMPLETE:
+        if not quiet and reply.delivered:
+            diagnostics.note("the partial answer is kept in the conversation, not in its history")
+        raise error_of(
+            reply.failure,
+            message=reply.error_message,
+            code=reply.error_code,
+            status=reply.status,
+            attempts=len(finished.attempts),
+            stop_reason=finished.stop_reason,
+        )
+
+
+def _summary(result: "RunResult") -> str:
+    """One line about what it took; what is unknown is said to be unknown."""
+    from wai_ops.core.money import CostState
+
+    usage, cost, timings = result.usage, result.cost, result.timings
+    if usage.input_tokens is None:
+        tokens = "tokens not reported"
+    else:
+        cached = usage.cached_input_tokens
+        cached_text = "cached not reported" if cached is None else f"{cached} cached"
+        tokens = f"{usage.input_tokens} in ({cached_text}), {usage.output_tokens} out"
+    if cost.cost_usd is None:
+        money = "cost unknown"
+    elif cost.state == CostState.NONE:
+        money = "not billed"
+    else:
+        money = f"${cost.cost_usd.normalize():f} {cost.state}"
+        if result.target == "local":
+            money += " at list price, nothing billed"
+    times = [f"TTFT {timings.ttft_ms / 1000:.2f} s"] if timings.ttft_ms is not None else []
+    times.append(f"total {timings.total_ms / 1000:.2f} s")
+    affinity = result.affinity
+    cache = affinity.result or "no answer"
+    if affinity.cause:
+        cache += f" ({affinity.cause})"
+    place = f"{result.tenant}/{result.workflow} {result.conversation_id}.{result.turn_index}"
+    return f"{place}: {tokens}; {money}; {', '.join(times)}; affinity {cache}"
+
+
+def _show_plan(context: AppContext, ask: "Ask", *, as_json: bool, local: bool) -> None:
+    from wai_ops.cli.run_service import dry_service, surroundings_of
+    from wai_ops.runtime.plan import prepare
+    from wai_ops.runtime.preview import preview_of
+    from wai_ops.state.live import LiveState
+
+    service = dry_service(context, local=local, placeholder=_PLACEHOLDER)
+    around = surroundings_of(context)
+    state_dir = context.settings.state_dir
+    if LiveState.exists(state_dir):
+        with LiveState.open(state_dir, clock=context.clock) as live:
+            prepared = prepare(ask, service, around, live)
+    else:
+        prepared = prepare(ask, service, around, None)
+    preview = preview_of(prepared)
+    if as_json:
+        from wai_ops.cli.output import print_json
+
+        print_json(preview)
+    else:
+        sys.stdout.write(preview.to_text())
+
+
+class _Sink:
+    """Shows a run on the terminal while it happens."""
+
+    def __init__(self, *, as_json: bool, reasoning: bool) -> None:
+        self._as_json = as_json
+        self._reasoning = reasoning
+        self._ends_line = True
+        self._wrote_reasoning = False
+        # A stdout that cannot encode a character must not end a paid answer.
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")
+
+    def delta(self, delta: "Delta") -> None:
+        from wai_ops.core.text import printable
+
+        if delta.kind == "reasoning" and self._reasoning:
+            sys.stderr.write(printable(delta.text))
+            sys.stderr.flush()
+            self._wrote_reasoning = True
+        elif delta.kind == "text" and not self._as_json:
+            if self._wrote_reasoning:
+                sys.stderr.write("\n")
+                self._wrote_reasoning = False
+            sys.stdout.write(printable(delta.text))
+            sys.stdout.flush()
+            self._ends_line = delta.text.endswith("\n")
+
+    def notice(self, text: str) -> None:
+        self._end_line()
+        diagnostics.note(text)
+
+    def finish(self, result: "RunResult") -> None:
+        """End the line; print tool calls, one JSON object a line: they are the answer."""
+        self._end_line()
+        for call in result.tool_calls:
+            from wai_ops.cli.output import to_json_line
+
+            sys.stdout.write(to_json_line(call["function"]) + "\n")
+        sys.stdout.flush()
+
+    def _end_line(self) -> None:
+        if not self._ends_line:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            self._ends_line = True
