@@ -1,14 +1,18 @@
 """The root of the command tree. A group's module is imported only when that group is called."""
 
 import importlib
+import sys
 from typing import Any
 
 import typer
 import typer.core
 import typer.main
+from typer.exceptions import TyperException
 
 from wai_ops._version import __version__
+from wai_ops.cli import diagnostics
 from wai_ops.cli.context import AppContext
+from wai_ops.core.errors import ExitCode, UsageError
 
 GROUPS: dict[str, tuple[str, str]] = {
     "init": ("wai_ops.cli.init", "Write a commented wai.yaml and a first prompt."),
@@ -106,5 +110,19 @@ def command_tree() -> Any:
 
 def run(arguments: list[str]) -> int:
     """Run one command line in this process and return its exit code; WaiError passes through."""
-    result = command_tree().main(args=arguments, prog_name="wai", standalone_mode=False)
+    try:
+        result = command_tree().main(args=arguments, prog_name="wai", standalone_mode=False)
+    except TyperException as error:
+        return _report_usage(error)
     return result if isinstance(result, int) else 0
+
+
+def _report_usage(error: TyperException) -> int:
+    """Say what is wrong with the command line; a group called with nothing shows its help."""
+    context: Any = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(f"{error.format_message()}\n")
+    else:
+        path = "wai" if context is None else context.command_path
+        diagnostics.report(UsageError(error.format_message(), hint=f"see: {path} --help"))
+    return ExitCode.USAGE

@@ -26,7 +26,7 @@ _PLACEHOLDER = "<CLOUDFLARE_ACCOUNT_ID>"
 def run(
     ctx: typer.Context,
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT|-]", help="The prompt; - reads standard input.")
+        str | None, typer.Argument(metavar="TEXT|-", help="The prompt; - reads standard input.")
     ] = None,
     *,
     prompt: Annotated[

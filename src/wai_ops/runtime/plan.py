@@ -129,9 +129,11 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
 
 
 def _affinity_header(session: Session, service: Service, live: LiveState | None) -> str:
-    secret = service.affinity_secret or (live.affinity_secret if live else b"")
+    secret = service.affinity_secret or (live.affinity_secret if live else None)
+    if secret is None and not service.plain_affinity:
+        return f"wai-{session.epoch}-<keyed hash: the first run makes the key>"
     return header_value(
-        session.affinity_key, session.epoch, secret=secret, plain=service.plain_affinity
+        session.affinity_key, session.epoch, secret=secret or b"", plain=service.plain_affinity
     )
 
 
