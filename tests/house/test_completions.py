@@ -5,12 +5,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import project  # noqa: F401 - makes the generators importable
 import pytest
 from generator.completions import completion_files
 from generator.model import read_tree
-from interactive import InteractiveShell, require_shell
-from sample_cli import sample_tree
+
+from house.interactive import InteractiveShell, require_shell
+from house.sample_cli import sample_tree
 
 MODELS = ("@cf/acme/large", "@cf/acme/small", "@cf/other/tiny")
 

@@ -4,13 +4,13 @@ What it would do on TAB is therefore not tested; that it parses, and carries eve
 and value of the tree, is.
 """
 
-import project  # noqa: F401 - makes the generators importable
 import pytest
 import tree_sitter
 import tree_sitter_powershell
 from generator.completions import completion_files
 from generator.model import Kind, read_tree
-from sample_cli import sample_tree
+
+from house.sample_cli import sample_tree
 
 TREE = read_tree(sample_tree())
 

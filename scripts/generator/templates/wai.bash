@@ -31,7 +31,7 @@ _wai_offer() {
 
 # $1 kind of name: offers the names of the nearest state folder.
 _wai_names() {
-    local dir=$PWD file= line name lines=()
+    local dir=$PWD IFS file= line lines=() found=() wanted=$1$'\t'${cur#"$stem"}
     if [[ -n $WAI_STATE_DIR ]]; then
         file=$WAI_STATE_DIR/names
     else
@@ -48,17 +48,27 @@ _wai_names() {
     fi
     [[ -f $file && -r $file ]] || return
     if ((BASH_VERSINFO[0] >= 4)); then
-        mapfile -t -n 4000 lines <"$file"
+        mapfile -t -n 1000 lines <"$file"
     else
         while IFS= read -r line && ((${#lines[@]} < 1000)); do lines+=("$line"); done <"$file"
     fi
     for line in "${lines[@]}"; do
-        [[ $line == "$1"$'\t'"${cur#"$stem"}"* ]] || continue
-        name=${line#*$'\t'}
-        [[ $name == [A-Za-z0-9]* && $name != *[!A-Za-z0-9._@/-]* ]] || continue
-        name=$stem$name
-        COMPREPLY+=("${name#"$prefix"}")
+        [[ $line == "$wanted"* ]] && found+=("${line#*$'\t'}")
     done
+    ((${#found[@]})) || return
+    IFS=$'\n'
+    line=$IFS${found[*]}
+    if [[ $line == *[!A-Za-z0-9._@/$'\n'-]* || $line == *$'\n'[!A-Za-z0-9]* ]]; then
+        # Somebody else wrote into the file: what could not be a name is left out.
+        for line in "${found[@]}"; do
+            [[ $line == [A-Za-z0-9]* && $line != *[!A-Za-z0-9._@/-]* ]] || continue
+            line=$stem$line
+            COMPREPLY+=("${line#"$prefix"}")
+        done
+    else
+        found=("${found[@]/#/$stem}")
+        COMPREPLY+=("${found[@]#"$prefix"}")
+    fi
 }
 
 # Files beside the names: readline's own completion is used where files are all there is.

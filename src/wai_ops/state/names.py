@@ -9,7 +9,7 @@ from pathlib import Path
 from wai_ops.core.ids import is_name
 
 FILE_NAME = "names"
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 16 * 1024
 """Beyond this the file starts afresh: completion must stay instant."""
 
 
