@@ -28,7 +28,7 @@ check: $(VENV)/.test $(VENV)/.project  ## Check format, lint, types, import dire
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/generate.py --check
-	$(BIN)/python scripts/check_words.py
+	$(BIN)/python scripts/check_docs.py
 
 format: $(VENV)/.test  ## Put the code into its format and mend what the linter can.
 	$(BIN)/ruff format $(CHECKED)

@@ -10,14 +10,11 @@ They are the help pages that `wai ... --help` prints without building a parser
 import sys
 from pathlib import Path
 
+from generator.completions import completion_files
+from generator.model import completed_models, read_tree
+from generator.reference import reference
+
 ROOT = Path(__file__).resolve().parents[1]
-# The tree itself, whatever copy of the package is installed beside it.
-sys.path.insert(0, str(ROOT / "src"))
-
-from generator.completions import completion_files  # noqa: E402 - after the path is set
-from generator.model import completed_models, read_tree  # noqa: E402
-from generator.reference import reference  # noqa: E402
-
 GENERATED_FOLDERS = ("src/wai_ops/cli/help", "completions")
 
 
@@ -51,6 +48,8 @@ def stale_files(files: dict[str, str]) -> list[str]:
 
 def main() -> int:
     """Write, or check with --check; return the exit code."""
+    # The tree itself, whatever copy of the package is installed beside it.
+    sys.path.insert(0, str(ROOT / "src"))
     files = generated_files()
     stale = stale_files(files)
     if sys.argv[1:] == ["--check"]:
