@@ -1,0 +1,119 @@
+"""The ASGI application: the door that every request passes, and the routes behind it."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+
+from wai_ops.emulator import account, catalogue
+from wai_ops.emulator.answers import Receive, Scope, Send, send_json, to_json_bytes
+from wai_ops.emulator.errors import ApiError, no_route
+from wai_ops.emulator.gateway import endpoints as gateway
+from wai_ops.emulator.gateway.log_row import COLO
+from wai_ops.emulator.identity import Permission, check_local
+from wai_ops.emulator.inference.endpoint import InferenceEndpoint, Surface
+from wai_ops.emulator.services import Services
+
+API = "/client/v4"
+_ACCOUNT = f"{API}/accounts/{{account_id}}"
+_GATEWAYS = f"{_ACCOUNT}/ai-gateway/gateways"
+_log = logging.getLogger(__name__)
+
+_Handler = Callable[[Services, Request], Awaitable[Response]]
+
+
+class App:
+    """Checks Host, Origin and token; turns refusals into answers; marks every answer."""
+
+    def __init__(self, services: Services) -> None:
+        """Build the routes."""
+        self._services = services
+        self._router = Router(_routes(services), redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        has_started = False
+
+        async def marked_send(message: MutableMapping[str, Any]) -> None:
+            nonlocal has_started
+            if message["type"] == "http.response.start":
+                has_started = True
+                ray = f"{os.urandom(8).hex()}-{COLO}".encode()
+                message["headers"] = [*message["headers"], (b"cf-ray", ray)]
+            await send(message)
+
+        try:
+            await self._enter(scope, receive, marked_send)
+        except ApiError as error:
+            body = to_json_bytes(error.body())
+            await send_json(marked_send, error.status, body, error.headers)
+        except Exception:
+            if has_started:
+                raise
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            failed = ApiError(500, 10001, "The emulator failed; its standard error says why")
+            await send_json(marked_send, failed.status, to_json_bytes(failed.body()))
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope["wai.headers"] = dict(scope["headers"])
+        check_local(headers.get(b"host"), headers.get(b"origin"))
+        identity = self._services.store.identity
+        scope["wai.principal"] = identity.authenticate(headers.get(b"authorization"))
+        scope["app"] = self  # tells the router to raise instead of answering in plain text
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException as error:
+            raise no_route(scope["path"]) from error
+
+
+def _routes(services: Services) -> list[BaseRoute]:
+    """The most used first: they are tried in order."""
+    chat = InferenceEndpoint(services, Surface.CHAT)
+    run = InferenceEndpoint(services, Surface.RUN)
+
+    def get(path: str, handler: _Handler, permission: Permission | None) -> Route:
+        return Route(path, _guarded(services, handler, permission), methods=["GET"])
+
+    return [
+        Route(f"{_ACCOUNT}/ai/v1/chat/completions", chat, methods=["POST"]),
+        Route(f"{_ACCOUNT}/ai/run/{{model:path}}", run, methods=["POST"]),
+        get(
+            f"{_GATEWAYS}/{{gateway_id}}/logs", gateway.list_logs, Permission.GATEWAY_METADATA_READ
+        ),
+        get(
+            f"{_GATEWAYS}/{{gateway_id}}/logs/{{log_id}}",
+            gateway.get_log,
+            Permission.GATEWAY_METADATA_READ,
+        ),
+        get(f"{_GATEWAYS}/{{gateway_id}}", gateway.get_gateway, Permission.GATEWAY_METADATA_READ),
+        get(_GATEWAYS, gateway.list_gateways, Permission.GATEWAY_METADATA_READ),
+        get(f"{_ACCOUNT}/ai/models/search", catalogue.search_models, Permission.WORKERS_AI_READ),
+        get(f"{API}/user/tokens/verify", account.verify_token, None),
+        get(f"{_ACCOUNT}/tokens/verify", account.verify_token, None),
+        Route(
+            f"{_ACCOUNT}/workers/observability/telemetry/query",
+            _guarded(services, account.query_telemetry, Permission.OBSERVABILITY_READ),
+            methods=["POST"],
+        ),
+    ]
+
+
+def _guarded(
+    services: Services, handler: _Handler, permission: Permission | None
+) -> Callable[[Request], Awaitable[Response]]:
+    """The handler behind its permission; None: any valid token will do."""
+
+    async def endpoint(request: Request) -> Response:
+        identity = services.store.identity
+        account_id = request.path_params.get("account_id", identity.account_id)
+        identity.check(request.scope["wai.principal"], permission, account_id)
+        return await handler(services, request)
+
+    return endpoint

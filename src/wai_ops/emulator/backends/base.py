@@ -1,0 +1,82 @@
+"""The seam between the service and whatever produces text.
+
+A backend turns a `Call` into a stream of events. One that can say its tokens beforehand leaves
+the prefix cache to the emulator's replicas; an engine with a cache of its own answers None and
+reports the counts itself, in the `Meter`.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wai_ops.core.money import Usage
+from wai_ops.emulator.inference.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDelta:
+    """A piece of a tool call; `call_id` and `name` come with the first piece of each."""
+
+    index: int
+    arguments: str
+    call_id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last event: `stop`, `length` or `tool_calls`."""
+
+    reason: str
+
+
+Event = TextDelta | ToolDelta | Finish
+
+
+@dataclass(slots=True)
+class Meter:
+    """Running token counts, right at every moment: a call may end early."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+
+    def usage(self) -> Usage:
+        """The counts so far."""
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cached_input_tokens=self.cached_input_tokens,
+        )
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Set from outside when nobody waits for the answer any more. Safe to read from any thread."""
+
+    requested: bool = False
+
+
+class Backend(Protocol):
+    """What answers."""
+
+    def tokenise(self, call: Call) -> Sequence[str] | None:
+        """The tokens of the rendered prompt; None when the engine counts for itself."""
+        ...
+
+    def generate(
+        self, call: Call, *, replica: int, meter: Meter, cancel: Cancel
+    ) -> AsyncGenerator[Event, None]:
+        """Produce the answer, ending with `Finish` unless cancelled. Raises ApiError."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and memory; running generations have ended."""
+        ...

@@ -1,0 +1,117 @@
+"""The web server in a thread of its own: uvicorn, with a quicker start and stop."""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+
+from wai_ops.core.errors import RemoteError
+
+_GRACE_S = 5.0
+"""How long answers under way may take to finish once the server is told to stop."""
+_KEEP_ALIVE_S = 75
+_log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn looks ten times a second whether to stop; this one is told."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def request_stop(self) -> None:
+        """Begin to stop; from any thread."""
+        self.should_exit = True
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def main_loop(self) -> None:
+        """Renew the Date header once a second until told to stop."""
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        should_exit = await self.on_tick(0)
+        self._on_started()
+        while not should_exit:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), 1)
+            should_exit = await self.on_tick(0)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close idle connections at once; let answers under way finish, within the grace."""
+        del sockets  # the one who opened the listening socket closes it
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        tasks = set(self.server_state.tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_GRACE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        while self.server_state.connections:
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
+
+
+class ServerThread:
+    """One running server."""
+
+    def __init__(
+        self,
+        app: Any,
+        listener: socket.socket,
+        *,
+        is_embedded: bool,
+        on_death: Callable[[], None],
+    ) -> None:
+        """`on_death` is called when the thread ends, asked for or not."""
+        config = uvicorn.Config(
+            app,
+            # Inside another command the standard loop starts sooner; on its own uvloop is faster.
+            loop="asyncio" if is_embedded else "auto",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )
+        self.failure: BaseException | None = None
+        self._ready = threading.Event()
+        self._server = _Server(config, self._ready.set)
+        self._listener = listener
+        self._on_death = on_death
+        self._thread = threading.Thread(target=self._run, name="emulator-server", daemon=True)
+
+    def start(self) -> None:
+        """Return when the server answers. Raises RemoteError when it does not come up."""
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        self._thread.start()
+        self._ready.wait()
+        if self.failure is not None:
+            raise RemoteError(f"the emulator did not start: {self.failure}") from self.failure
+
+    def stop(self) -> None:
+        """Stop and wait for the end."""
+        self._server.request_stop()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._listener])
+        except BaseException as error:  # noqa: BLE001 - reported by the thread that waits
+            self.failure = error
+            _log.debug("the server thread failed", exc_info=True)
+        finally:
+            self._ready.set()
+            self._on_death()

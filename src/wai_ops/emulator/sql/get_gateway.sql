@@ -1,0 +1,2 @@
+-- One gateway by its id.
+select * from gateway where id = :id
