@@ -1,0 +1,2 @@
+-- See stage.sql: the mark.
+set variable loaded_through = $mark

@@ -1,0 +1,8 @@
+-- How much the ledger holds, and how far the outbox of this id has been loaded.
+select
+    (select count(*) from attempt) as attempt_count,
+    (select count(*) from session_event) as session_event_count,
+    (select count(*) from other_event) as other_event_count,
+    (select count(*) from quarantine) as quarantined_count,
+    (select max(folded_through) from fold_mark where outbox_id = $outbox_id) as folded_through,
+    (select max(folded_at) from fold_mark) as folded_at
