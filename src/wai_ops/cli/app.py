@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from wai_ops._version import __version__
 from wai_ops.cli import diagnostics
 from wai_ops.cli.context import AppContext
+from wai_ops.cli.parameters import quicken
 from wai_ops.core.errors import ExitCode, UsageError
 
 GROUPS: dict[str, tuple[str, str]] = {
@@ -46,7 +47,7 @@ class RootGroup(typer.core.TyperGroup):
         module, _ = GROUPS[cmd_name]
         command = typer.main.get_command(importlib.import_module(module).app)
         command.name = cmd_name
-        return command
+        return quicken(command)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands from the table, without importing their modules."""
@@ -105,7 +106,7 @@ def new_app(help_text: str | None = None) -> typer.Typer:
 
 def command_tree() -> Any:
     """Build the whole root command: for running, and for generating help and completions."""
-    return typer.main.get_command(root)
+    return quicken(typer.main.get_command(root))
 
 
 def run(arguments: list[str]) -> int:
