@@ -1,5 +1,6 @@
 """The attempts as one file, for other tools: Parquet, JSON lines or CSV. Complete, or not there."""
 
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import BinaryIO
 
 from wai_ops.core.clock import Clock
 from wai_ops.core.errors import DataError, UsageError
+from wai_ops.core.text import printable
 from wai_ops.observe.ledger.database import run, run_count, sync_file, translated
 from wai_ops.observe.ledger.paths import scratch_dir
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
@@ -21,6 +23,20 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
     JSONL = "jsonl"
     CSV = "csv"
+
+
+def choose_format(text: str | None, output: Path | None) -> ExportFormat:
+    """The format that was asked for, or the one that the file is named after. Raises UsageError."""
+    wanted = text
+    if wanted is None:
+        wanted = "jsonl" if output is None else output.suffix.removeprefix(".")
+    try:
+        return ExportFormat(wanted)
+    except ValueError:
+        what = "--format" if text is not None else "the file name's ending"
+        raise UsageError(
+            f"{what} {wanted!r} is none of parquet, jsonl, csv", hint="give --format parquet"
+        ) from None
 
 
 def export_to_file(
@@ -54,11 +70,20 @@ def export_to_stream(
     clock: Clock,
     stream: BinaryIO,
     fmt: ExportFormat,
+    *,
+    for_terminal: bool = False,
     progress: Progress = ignore_progress,
 ) -> None:
-    """Fold and write every attempt to a stream. A slow reader does not hold up the ledger."""
+    """Fold and write every attempt to a stream. A slow reader does not hold up the ledger.
+
+    On a terminal control characters are replaced.
+    """
     with _unlinked_export(state_dir, clock, fmt, progress) as file:
-        shutil.copyfileobj(file, stream, 1024 * 1024)
+        if for_terminal:
+            lines = io.TextIOWrapper(file, "utf-8", newline="\n")
+            stream.writelines(printable(line).encode() for line in lines)
+        else:
+            shutil.copyfileobj(file, stream, 1024 * 1024)
 
 
 @contextmanager

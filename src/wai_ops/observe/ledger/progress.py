@@ -27,3 +27,16 @@ class Progress(Protocol):
 
 def ignore_progress(step: Step, *, rows: int = 0, detail: str = "") -> None:
     """Tell nobody."""
+
+
+LONG = 20_000
+"""A step that handles so many rows is worth a line."""
+
+
+def describe(step: Step, *, rows: int, detail: str) -> str | None:
+    """Words for a person who waits; None when the step was too short to speak of."""
+    if step is Step.WAITING:
+        return detail
+    if rows >= LONG and step in {Step.ARCHIVED, Step.INSERTED}:
+        return f"{step.value} {rows:,} rows"
+    return None

@@ -65,23 +65,25 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str) -> Table[Any]:
         if len(statements) != 1 or statements[0].type not in _READING:
             raise UsageError("give one statement, and one that reads: SELECT ...", hint=HINT)
         cursor = connection.execute(statements[0])
-        described = list(cursor.description or ())
-        for name, kind, *_ in described:
-            if str(kind) == "TIMESTAMP WITH TIME ZONE":
+        described = [(name, str(kind)) for name, kind, *_ in cursor.description or ()]
+        for name, kind in described:
+            if kind == "TIMESTAMP WITH TIME ZONE":
                 raise UsageError(
                     f"column {one_line(name)!r} has a time zone, and times here are plain UTC",
                     hint=f"write {one_line(name)}::timestamp",
                 )
         rows = cursor.fetchall()
+        if statements[0].type == duckdb.StatementType.EXPLAIN:
+            plan = "\n".join(row[-1] for row in rows)
+            described, rows = [("plan", "VARCHAR")], [(line,) for line in plan.splitlines()]
     except _OURS:
         raise
     except duckdb.Error as error:
         raise UsageError(first_line(error), hint=HINT) from error
-    columns = _columns([(name, str(kind)) for name, kind, *_ in described])
     return Table(
         row_type=tuple,
         rows=[tuple(_plain(value) for value in row) for row in rows],
-        columns=columns,
+        columns=_columns(described),
     )
 
 

@@ -1,0 +1,46 @@
+"""Markdown (GitHub's tables): a table, its notes as a list, everything untrusted escaped."""
+
+import re
+from typing import Any
+
+from wai_ops.core.table import Table
+from wai_ops.core.text import one_line
+from wai_ops.render.units import is_numeric, to_human
+from wai_ops.render.values import cells, columns
+
+_SPECIAL = re.compile(r"([\\`*\[\]|~#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+
+
+def to_markdown(table: Table[Any]) -> str:
+    """Return title, table, verdict and notes."""
+    declared = columns(table)
+    data = [cells(row, declared) for row in table.rows]
+    rules = [
+        "---:" if is_numeric(column.unit, [row[index] for row in data]) else "---"
+        for index, column in enumerate(declared)
+    ]
+    lines = [f"## {escape(table.title)}", ""] if table.title else []
+    lines += [_line(escape(column.label) for column in declared), _line(rules)]
+    for row in data:
+        pairs = zip(row, declared, strict=True)
+        lines.append(_line(escape(to_human(value, column.unit)) for value, column in pairs))
+    if table.total is not None:
+        pairs = zip(cells(table.total, declared), declared, strict=True)
+        lines.append(
+            _line(f"**{escape(to_human(value, column.unit))}**" for value, column in pairs)
+        )
+    if table.verdict is not None:
+        lines += ["", f"Verdict: **{table.verdict.value}**"]
+    if table.notes:
+        lines += ["", *(f"- {escape(one_line(note, 2000))}" for note in table.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Make text mean itself: no cell ends early, no markup and no HTML begins."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def _line(texts: Any) -> str:
+    return f"| {' | '.join(texts)} |"

@@ -1,0 +1,48 @@
+"""Values as machines read them: nothing rounded, decimals as text, times as UTC text."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from wai_ops.core.clock import to_utc_text
+from wai_ops.core.table import Column, Table, columns_of
+
+
+def columns(table: Table[Any]) -> tuple[Column, ...]:
+    """The table's columns, declared by its row type or given with it."""
+    return columns_of(table.row_type) if table.columns is None else table.columns
+
+
+def cells(row: Any, names: tuple[Column, ...]) -> list[Any]:
+    """A row's values in the order of the columns; free SQL gives rows as tuples."""
+    if isinstance(row, tuple):
+        return list(row)
+    return [getattr(row, column.name) for column in names]
+
+
+def to_plain(value: Any) -> Any:
+    """Turn one value into what JSON can hold without losing a digit."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return to_utc_text(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and value - value != 0:
+        return None  # JSON has no infinity and no NaN
+    if isinstance(value, dict):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def without_surrogates(text: str) -> str:
+    """Replace lone surrogates, which no encoder would take, by U+FFFD; pairs become one."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
