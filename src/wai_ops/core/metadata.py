@@ -70,7 +70,10 @@ def problems(entries: Any) -> list[str]:
 def decode(entries: Any) -> Metadata:
     """Read the contract back, from an object or from its JSON text. Raises ValueError."""
     if isinstance(entries, str):
-        entries = json.loads(entries)
+        try:
+            entries = json.loads(entries)
+        except RecursionError as error:
+            raise ValueError("metadata is nested too deeply") from error
     if found := problems(entries):
         raise ValueError("; ".join(found))
     lineage = _LINEAGE.match(entries["conversation"])

@@ -36,10 +36,9 @@ def parse_instant(text: str, *, now: datetime, flag: str) -> datetime:
     else:
         try:
             at = datetime.fromisoformat(text)
-        except ValueError:
-            pass
-        else:
             return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        except (ValueError, OverflowError):  # in UTC it may lie before year 1 or after 9999
+            pass
     raise UsageError(f"{flag} {text!r} is not a time", hint="try 24h, 7d or 2026-01-31")
 
 
