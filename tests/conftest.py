@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.cli import Wai
 from support.emulator import Emulator, start_emulator
+
+# A busy machine must not fail a property. In CI hypothesis brings its own, repeatable profile.
+settings.register_profile("wai", deadline=None)
+if not os.environ.get("CI"):
+    settings.load_profile("wai")
 
 
 @pytest.fixture(autouse=True)
