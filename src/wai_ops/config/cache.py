@@ -15,7 +15,7 @@ from pathlib import Path
 
 from wai_ops._version import __version__
 from wai_ops.config.codec import from_plain, to_plain
-from wai_ops.config.files import make_state_folder, write_atomically
+from wai_ops.config.files import make_state_folder, read_up_to, write_atomically
 from wai_ops.config.settings import Settings
 
 _PREFIX = "settings-"
@@ -35,11 +35,13 @@ def read_settings(path: Path, config_file: Path) -> Settings | None:
     """Read cached settings; None when there are none that can be used."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
                 return None
-            data = json.loads(file.read(_MAX_BYTES))
+            data = json.loads(read_up_to(descriptor, _MAX_BYTES))
+        finally:
+            os.close(descriptor)
         settings = from_plain(Settings, data["settings"])
         origins = {str(name): str(origin) for name, origin in data["origins"].items()}
         return dataclasses.replace(settings, config_file=config_file, origins=origins)

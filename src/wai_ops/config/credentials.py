@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from wai_ops.config.files import read_up_to
 from wai_ops.core.errors import AccessError
 
 RUNTIME_VARIABLE = "CLOUDFLARE_API_TOKEN"
@@ -161,22 +162,27 @@ def _read_private(path: Path) -> str:
             raise _refused(path, "it is a symbolic link", "name the file itself") from error
         hint = "create it with mode 0600, or remove credentials_file from the configuration"
         raise _refused(path, (error.strerror or "it cannot be read").lower(), hint) from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _refused(path, "it is not a regular file", "name a file")
-        if status.st_uid != os.geteuid():
-            raise _refused(path, "it belongs to another user", f"chown {os.geteuid()} {path}")
-        if stat.S_IMODE(status.st_mode) & 0o177:
-            mode = stat.S_IMODE(status.st_mode)
-            raise _refused(path, f"its mode is {mode:04o}, not 0600", f"chmod 600 {path}")
-        content = file.read(_MAX_BYTES + 1)
+    try:
+        _check_private(path, os.fstat(descriptor))
+        content = read_up_to(descriptor, _MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     try:
         if len(content) <= _MAX_BYTES:
             return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
     raise _refused(path, "it is not a short UTF-8 text", "keep NAME=value lines in it")
+
+
+def _check_private(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _refused(path, "it is not a regular file", "name a file")
+    if status.st_uid != os.geteuid():
+        raise _refused(path, "it belongs to another user", f"chown {os.geteuid()} {path}")
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o177:
+        raise _refused(path, f"its mode is {mode:04o}, not 0600", f"chmod 600 {path}")
 
 
 def _refused(path: Path, why: str, hint: str) -> AccessError:

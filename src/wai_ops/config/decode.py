@@ -91,8 +91,10 @@ def _problem(error: Any, document: Document, cls: type) -> Problem:
     if kind in ("missing", "missing_argument", "missing_keyword_only_argument"):
         missing = error["loc"][-1]
         return Problem(_nearest_mark(path, document), f"{_prefix(name)}`{missing}` is required")
-    text = _words(kind, error)
-    return Problem(_nearest_mark(path, document), f"{_prefix(name)}{text}", path)
+    text = f"{_prefix(name)}{_words(kind, error)}"
+    if error["loc"][-1] == "[key]":  # pydantic's way to say that the key is wrong, not the value
+        return Problem(document.key_marks.get(path, Mark()), text, path)
+    return Problem(_nearest_mark(path, document), text, path)
 
 
 def _prefix(name: str) -> str:

@@ -15,16 +15,23 @@ def read_small_file(path: Path) -> bytes:
     try:
         # O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            content = file.read(MAX_BYTES + 1) if is_regular else b""
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UsageError("is not a regular file", where=str(path))
+            content = read_up_to(descriptor, MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    if not is_regular:
-        raise UsageError("is not a regular file", where=str(path))
     if len(content) > MAX_BYTES:
         raise UsageError(f"is larger than {MAX_BYTES // 1024} KiB", where=str(path))
     return content
+
+
+def read_up_to(descriptor: int, limit: int) -> bytes:
+    """Read a regular file from an open descriptor, at most `limit` bytes; leaves it open."""
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read(limit)
 
 
 def make_state_folder(state_dir: Path, name: str) -> Path:

@@ -38,11 +38,11 @@ def load_settings(cwd: Path, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def validate_file(path: Path, environ: Mapping[str, str]) -> Settings:
+def validate_file(path: Path, environ: Mapping[str, str], *, label: str) -> Settings:
     """Load one file over the defaults, without the environment. Raises UsageError as above."""
     from wai_ops.config.problems import usage_error
 
-    settings, problems = _validated(path, read_small_file(path), str(path), environ)
+    settings, problems = _validated(path, read_small_file(path), label, environ)
     problems = problems or [
         f"{_place(settings, name)}{name}: {text}" for name, text in contradictions(settings)
     ]

@@ -5,9 +5,10 @@ that settings cost no start-up time.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from wai_ops.config.urls import base_url_problem
@@ -74,19 +75,20 @@ def _id(what: str) -> Rule:
     return Rule(lambda value: None if _ACCOUNT.match(value) else text)
 
 
-def _prices(value: Mapping[str, Any]) -> str | None:
-    for model, price in value.items():
-        if problem := model_problem(model):
-            return f"the key {model!r} {problem}"
-        for name in ("input", "output", "cached_input"):
-            amount = getattr(price, name)
-            if amount is not None and (problem := _usd(amount)):
-                return f"{model}: {name} {problem}"
+def _price(price: Any) -> str | None:
+    for name in ("input", "output", "cached_input"):
+        amount = getattr(price, name)
+        if amount is not None and (problem := _usd(amount)):
+            return f"{name} {problem}"
     return None
 
 
 def _not_empty(value: str) -> str | None:
     return None if value.strip() and value.isprintable() else "must be printable and not empty"
+
+
+def _path(value: Path) -> str | None:
+    return "must name a file or folder" if value == Path() else _not_empty(str(value))
 
 
 SECONDS = Rule(_seconds)
@@ -99,7 +101,7 @@ GATEWAY = _id("a gateway name")
 ATTEMPTS = _between(1, 10, "between 1 and 10")
 OUTPUT_TOKENS = _between(1, 1_000_000, "between 1 and 1000000")
 TEMPERATURE = _between(0, 5, "between 0 and 5")
-PRICES = Rule(_prices)
+PRICE = Rule(_price)
 TEXT = Rule(_not_empty)
-FILE = Rule(lambda value: _not_empty(str(value)))
+FILE = Rule(_path)
 VERSION = Rule(lambda value: None if value == "1" else 'must be "1", the only version there is')

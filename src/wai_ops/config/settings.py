@@ -109,7 +109,9 @@ class Settings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: RetrySettings = field(default_factory=RetrySettings)
     local: LocalSettings = field(default_factory=LocalSettings)
-    prices: Annotated[Mapping[str, PriceOverride], rules.PRICES] = field(default_factory=dict)
+    prices: Mapping[Annotated[str, rules.MODEL], Annotated[PriceOverride, rules.PRICE]] = field(
+        default_factory=dict
+    )
     config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)
     """The `wai.yaml` that was read, if any. Not itself a setting."""
     origins: Mapping[str, str] = field(default_factory=dict, metadata=NOT_A_SETTING)

@@ -1,0 +1,77 @@
+"""The files that `wai init` writes. Every setting of the template is also its default."""
+
+WAI_YAML = """\
+# Configuration of wai for this folder and everything below it.
+# Every key is optional; what is commented out shows the default.
+# Check it with `wai config validate`, see what holds with `wai config show`.
+# Any value can be set for one command: WAI_ and the path in capitals, for example
+# WAI_DEFAULTS_MODEL or WAI_TIMEOUTS_TOTAL_S.
+# Tokens do not belong here: set CLOUDFLARE_API_TOKEN, or name a credentials_file.
+
+version: "1"
+
+# Who answers model calls: cloudflare, or local (the emulator; no account, nothing billed).
+target: {target}
+
+# The account; CLOUDFLARE_ACCOUNT_ID sets it as well.
+# account_id: "0123456789abcdef0123456789abcdef"
+
+# The AI Gateway that routes and logs model calls.
+gateway: default
+
+# A file with CLOUDFLARE_API_TOKEN=... lines; its mode must be 0600.
+# credentials_file: ~/.config/wai/credentials
+
+# Where runs are recorded, relative to this file.
+# state_dir: .wai
+
+# What `wai run` uses where no flag says otherwise.
+defaults:
+  model: "@cf/google/gemma-4-26b-a4b-it"
+  tenant: default
+  workflow: adhoc
+  max_output_tokens: 1024
+  # temperature: 0.7
+
+# When an affinity session goes stale, and what leaves the machine (hashed or plain names).
+# affinity:
+#   header: hashed
+#   idle_ttl_s: 1800
+#   max_age_s: 43200
+
+# Four separate limits for a call, in seconds.
+# timeouts:
+#   connect_s: 10
+#   first_token_s: 90
+#   between_chunks_s: 30
+#   total_s: 600
+
+# Attempts, seconds and dollars: whichever ceiling comes first.
+# retry:
+#   max_attempts: 3
+#   max_elapsed_s: 60
+#   max_cost_usd: "0.05"
+#   base_delay_s: 0.5
+#   max_delay_s: 20
+
+# The emulator's model: scripted (instant), smollm2 (a real small one), or a GGUF file.
+# local:
+#   backend: scripted
+
+# Your own prices, in dollars per million tokens; they beat the price book.
+# prices:
+#   "@cf/moonshotai/kimi-k2.6":
+#     input: "0.95"
+#     cached_input: "0.16"
+#     output: "4.00"
+"""
+
+TRIAGE_PROMPT = """\
+You sort support tickets. Answer with one line: the category, a dash, and the reason in at most
+twelve words.
+
+Categories: billing, outage, how-to, other.
+
+Ticket:
+{{ ticket }}
+"""
