@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from wai_ops.config.credentials import OPERATOR_VARIABLE
 from wai_ops.config.locations import absolute
 from wai_ops.config.problems import nearest
 from wai_ops.config.scalars import resolve_plain
@@ -15,14 +16,12 @@ from wai_ops.config.settings import Settings
 from wai_ops.config.shape import arms, leaves, rules_of
 from wai_ops.core.text import one_line
 
-RUNTIME_TOKEN = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - the name of a variable
-OPERATOR_TOKEN = "WAI_OPERATOR_TOKEN"  # noqa: S105 - the name of a variable
 _ALIASES = {
     "CLOUDFLARE_ACCOUNT_ID": "account_id",
     "CLOUDFLARE_BASE_URL": "base_url",
     "CLOUDFLARE_AI_GATEWAY_BASE_URL": "gateway_base_url",
 }
-_NOT_SETTINGS = frozenset({OPERATOR_TOKEN, "WAI_DEBUG"})
+_NOT_SETTINGS = frozenset({OPERATOR_VARIABLE, "WAI_AFFINITY_KEY", "WAI_DEBUG"})
 _IN_FILE_ONLY = frozenset({"version", "prices"})
 
 

@@ -1,0 +1,120 @@
+"""`wai schema`: what the --json output of a command looks like."""
+
+from typing import Annotated, Any
+
+import typer
+
+from wai_ops.cli.app import new_app
+
+app = new_app()
+
+RECORDS: dict[str, str] = {
+    "models show": "wai_ops.observe.models:ModelDetail",
+}
+"""Commands whose --json is one record: command -> the dataclass of that record."""
+
+TABLES: dict[str, str] = {
+    "doctor": "wai_ops.observe.doctor.rows:CheckRow",
+    "config show": "wai_ops.config.show:SettingRow",
+    "models list": "wai_ops.observe.models:ModelRow",
+    "models sync": "wai_ops.observe.models:ChangeRow",
+}
+"""Commands whose --json is a table: command -> the dataclass of its rows."""
+
+
+@app.command()
+def schema(
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[COMMAND]...", help="Such as: models list")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a command's --json output; without one, list the commands.
+
+    \b
+    Examples:
+      wai schema
+      wai schema models list
+    """
+    from wai_ops.cli.output import print_json
+    from wai_ops.core.errors import UsageError
+
+    known = sorted(RECORDS | TABLES)
+    if not command:
+        typer.echo("\n".join(known))
+        return
+    name = " ".join(part for word in command for part in word.split())
+    if name not in known:
+        from wai_ops.config.problems import nearest
+
+        near = nearest(name, known)
+        hint = f"did you mean: wai schema {near}" if near else "see: wai schema"
+        raise UsageError(f"`{name}` has no --json output that is described", hint=hint)
+    print_json(schema_of(name))
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """Build the schema of a command listed above. Raises KeyError for any other."""
+    from pydantic import TypeAdapter
+
+    target = RECORDS[name] if name in RECORDS else TABLES[name]
+    record = _closed(TypeAdapter(_load(target)).json_schema(mode="serialization"))
+    definitions = record.pop("$defs", {})
+    body = record if name in RECORDS else _table_of(record)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **body,
+        "title": f"wai {name} --json",
+        **({"$defs": definitions} if definitions else {}),
+    }
+
+
+def _load(target: str) -> Any:
+    import importlib
+
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _closed(schema: Any) -> Any:
+    """Say of every object what holds of our output: all keys are there, and no others."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items() if key != "default"}
+    if isinstance(schema.get("properties"), dict):
+        closed |= {"required": list(schema["properties"]), "additionalProperties": False}
+    return closed
+
+
+def _table_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The object around the rows, the same for every table."""
+    from wai_ops.core.table import Unit, Verdict
+
+    text = {"type": "string"}
+    column = _object(
+        {
+            "name": text,
+            "label": text,
+            "unit": {"type": "string", "enum": [unit.value for unit in Unit]},
+        }
+    )
+    return _object(
+        {
+            "title": text,
+            "columns": {"type": "array", "items": column},
+            "rows": {"type": "array", "items": row},
+            "total": {"anyOf": [row, {"type": "null"}]},
+            "notes": {"type": "array", "items": text},
+            "verdict": {"enum": [*(verdict.value for verdict in Verdict), None]},
+        }
+    )
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
