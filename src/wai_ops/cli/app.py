@@ -33,6 +33,40 @@ GROUPS: dict[str, tuple[str, str]] = {
 SETTINGS = {"help_option_names": ["-h", "--help"], "terminal_width": 80, "max_content_width": 80}
 
 
+class Group(typer.core.TyperGroup):
+    """Lists its commands with their whole first sentence, where Click would cut it off."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands; a long line wraps."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, first_sentence(c.help or "")) for n, c in commands if c])
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a help text, on one line."""
+    line = " ".join(text.partition("\n\n")[0].split())
+    sentence, dot, _ = line.partition(". ")
+    return sentence + "." if dot else line
+
+
+class Group(typer.core.TyperGroup):
+    """A group whose help page shows each command's whole first sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands; a long line wraps."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, first_sentence(c.help or "")) for n, c in commands if c])
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a help text, on one line."""
+    line = " ".join(text.partition("\n\n")[0].split())
+    sentence, dot, _ = line.partition(". ")
+    return sentence + "." if dot else line
+
+
 class RootGroup(typer.core.TyperGroup):
     """Imports only what was asked for; the list of commands needs no import at all."""
 
@@ -95,6 +129,7 @@ def wai(
 def new_app(help_text: str | None = None) -> typer.Typer:
     """Make the Typer app of one command module, with the settings that all of them share."""
     return typer.Typer(
+        cls=Group,
         help=help_text,
         add_completion=False,
         rich_markup_mode=None,
