@@ -36,10 +36,12 @@ def _finish(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         import os
 
-        os._exit(141)
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"wai: error: cannot write: {error.strerror}\n")
+        os._exit(141 if isinstance(error, BrokenPipeError) else 6)
 
 
 if __name__ == "__main__":

@@ -389,4 +389,5 @@ def test_nobody_listening_is_said_with_the_address_and_costs_nothing(
     ran = call(wai, server, "hello")
     assert ran.exit_code == 3
     assert ran.stderr.startswith("wai: error: network: ")
+    assert f"no answer from {server.base_url}/accounts/" in ran.stderr
     assert [row["cost_state"] for row in attempts(wai)] == ["none"]

@@ -13,6 +13,7 @@ from wai_ops._version import __version__
 from wai_ops.cli import diagnostics
 from wai_ops.cli.context import AppContext
 from wai_ops.cli.parameters import quicken
+from wai_ops.cli.process import PipeClosed
 from wai_ops.core.errors import ExitCode, UsageError
 
 GROUPS: dict[str, tuple[str, str]] = {
@@ -50,23 +51,6 @@ def first_sentence(text: str) -> str:
     return sentence + "." if dot else line
 
 
-class Group(typer.core.TyperGroup):
-    """A group whose help page shows each command's whole first sentence."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list of commands; a long line wraps."""
-        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(n, first_sentence(c.help or "")) for n, c in commands if c])
-
-
-def first_sentence(text: str) -> str:
-    """Return the first sentence of a help text, on one line."""
-    line = " ".join(text.partition("\n\n")[0].split())
-    sentence, dot, _ = line.partition(". ")
-    return sentence + "." if dot else line
-
-
 class RootGroup(typer.core.TyperGroup):
     """Imports only what was asked for; the list of commands needs no import at all."""
 
@@ -82,6 +66,13 @@ class RootGroup(typer.core.TyperGroup):
         command = typer.main.get_command(importlib.import_module(module).app)
         command.name = cmd_name
         return quicken(command)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; keep a closed pipe from Typer, which would exit 1 for it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands from the table, without importing their modules."""

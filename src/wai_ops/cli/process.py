@@ -1,6 +1,7 @@
 """One process of `wai`: signals, the last line of defence for errors, and a quick exit."""
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -9,6 +10,12 @@ from types import FrameType
 from typing import NoReturn
 
 from wai_ops.core.errors import ExitCode, WaiError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class PipeClosed(Exception):  # noqa: N818 - it names what happened
+    """The reader of stdout went away."""
 
 
 class Terminated(BaseException):
@@ -42,8 +49,13 @@ def _run(arguments: list[str]) -> int:
     except WaiError as error:
         diagnostics.report(error)
         return error.exit_code
-    except BrokenPipeError as error:
-        return _output_failed(error, ExitCode.BROKEN_PIPE)
+    except PipeClosed:
+        return _output_failed(BrokenPipeError(), ExitCode.BROKEN_PIPE)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            return _output_failed(error, ExitCode.DATA)
+        diagnostics.report_bug(error)
+        return ExitCode.BUG
     except KeyboardInterrupt:
         diagnostics.message("interrupted")
         return ExitCode.INTERRUPTED
@@ -67,5 +79,6 @@ def _output_failed(error: OSError, code: int) -> int:
         return code or ExitCode.BROKEN_PIPE
     from wai_ops.cli import diagnostics
 
-    diagnostics.message(f"error: cannot write the output: {error.strerror}")
+    diagnostics.message(f"error: cannot write: {error.strerror}")
+    diagnostics.message("hint: free some space; what was recorded before this point is kept")
     return code or ExitCode.DATA

@@ -175,15 +175,15 @@ def _present(finished: Any, check: Any, sink: "_Sink", *, quiet: bool, as_json: 
     from wai_ops.runtime.summary import result_of
 
     result = result_of(finished, output=None if check is None else check.output)
+    reply = finished.reply
     if as_json:
         from wai_ops.cli.output import print_json
 
         print_json(result)
     else:
         sink.finish(result)
-        if not quiet:
+        if not quiet and (reply.delivered or reply.failure is None):
             diagnostics.message(_summary(result))
-    reply = finished.reply
     if reply.failure is FailureClass.OUTPUT_TRUNCATED:
         diagnostics.warn("the answer was cut by the output limit; raise --max-tokens")
     elif reply.failure is FailureClass.INVALID_OUTPUT:
@@ -199,6 +199,7 @@ def _present(finished: Any, check: Any, sink: "_Sink", *, quiet: bool, as_json: 
             status=reply.status,
             attempts=len(finished.attempts),
             stop_reason=finished.stop_reason,
+            address=finished.prepared.call.url,
         )
 
 

@@ -75,7 +75,7 @@ def decide(policy: RetryPolicy, failed: Failed, *, jitter: float) -> Again | Sto
         failed.next_cost_usd is None
         or failed.at_risk_usd + failed.next_cost_usd > policy.max_cost_usd
     ):
-        return Stop(f"another attempt could pass the retry ceiling of ${policy.max_cost_usd}")
+        return Stop(f"another attempt could pass the retry ceiling of ${policy.max_cost_usd:f}")
     ceiling = min(policy.max_delay_s, policy.base_delay_s * 2 ** (failed.attempt - 1))
     delay_s = max(ceiling * jitter, failed.retry_after_s or 0.0)
     if failed.elapsed_s + delay_s > policy.max_elapsed_s:

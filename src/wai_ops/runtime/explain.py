@@ -49,18 +49,18 @@ def error_of(
     status: int | None,
     attempts: int,
     stop_reason: str | None,
+    address: str,
 ) -> WaiError:
-    """Build the error for a failed run."""
+    """Build the error for a failed run. The address is named where reaching it was the trouble."""
     words = [f"{failure.value}: {TRAITS[failure].meaning}"]
     if message:
         words.append(f"({message})")
-    facts = [f"HTTP {status}"] if status is not None else []
+    facts = [f"HTTP {status}" if status is not None else f"no answer from {address}"]
     if code is not None:
         facts.append(f"code {code}")
     if attempts > 1:
         facts.append(f"{attempts} attempts")
-    if facts:
-        words.append(f"[{', '.join(facts)}]")
+    words.append(f"[{', '.join(facts)}]")
     text = " ".join(words)
     if stop_reason and TRAITS[failure].retryable:
         text += f"; not retried: {stop_reason}"
