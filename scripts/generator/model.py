@@ -93,13 +93,15 @@ def completed_models() -> tuple[str, ...]:
 
 
 def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
+    from wai_ops.cli.app import first_sentence
+
     with command.make_context(path[-1], [], parent=parent, resilient_parsing=True) as context:
         params = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]
         names = command.list_commands(context) if hasattr(command, "list_commands") else []
         children = [(name, command.get_command(context, name)) for name in names]
         return Command(
             path=path,
-            summary=_first_line(command.help or ""),
+            summary=first_sentence(command.help or ""),
             page=command.get_help(context) + "\n",
             options=tuple(_option(p) for p in params if p.param_type_name == "option"),
             arguments=tuple(_argument(p) for p in params if p.param_type_name == "argument"),
@@ -111,16 +113,11 @@ def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
         )
 
 
-def _first_line(text: str) -> str:
-    paragraph = text.strip().split("\n\n")[0]
-    return re.sub(r"\s+", " ", paragraph).strip()
-
-
 def _option(param: Any) -> Option:
     is_flag = bool(param.is_flag or param.count)
     return Option(
         names=(*param.opts, *param.secondary_opts),
-        help=_first_line(param.help or ""),
+        help=" ".join((param.help or "").split()),
         value=None if is_flag else _value(param),
     )
 
@@ -128,7 +125,7 @@ def _option(param: Any) -> Option:
 def _argument(param: Any) -> Argument:
     return Argument(
         name=param.name,
-        help=_first_line(param.help or ""),
+        help=" ".join((param.help or "").split()),
         value=_value(param),
         is_repeatable=param.nargs == -1,
     )
@@ -138,8 +135,16 @@ def _value(param: Any) -> Value:
     name = param.name if param.param_type_name == "argument" else param.opts[0].lstrip("-")
     if name in (*NAMED, Kind.MODEL):
         return Value(Kind(name))
+    if param.metavar == "DIR":
+        return Value(Kind.DIRECTORY)
+    if param.metavar and _LISTED_CHOICES.match(param.metavar):
+        return Value(Kind.CHOICE, tuple(param.metavar.split("|")))
     descriptor = getattr(param, "type_descriptor", None)  # --help, which Click adds, has none
     return Value(Kind.TEXT) if descriptor is None else _described(descriptor)
+
+
+_LISTED_CHOICES = re.compile(r"[a-z0-9]+(\|[a-z0-9]+)+\Z")
+"""A metavar such as `auto|chat|run` names the values of a plain text option."""
 
 
 def _described(descriptor: Any) -> Value:

@@ -27,6 +27,8 @@ def sample_tree() -> Any:
         colour: Annotated[Colour, typer.Option(help="The colour.")] = Colour.RED,
         schema: Annotated[Path | None, typer.Option(help="A file of JSON.")] = None,
         folder: Annotated[Path | None, typer.Option(file_okay=False, help="A folder.")] = None,
+        state: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder.")] = None,
+        endpoint: Annotated[str, typer.Option(metavar="auto|chat|run", help="How.")] = "auto",
         is_streamed: Annotated[bool, typer.Option("--stream/--no-stream", help="Stream.")] = True,
     ) -> None:
         """Send one prompt; `$(touch executed)` is not run."""

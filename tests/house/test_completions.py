@@ -31,6 +31,8 @@ TABS = [
     ("wai run --prompt greet.", ["run", "--prompt", "greet.md"]),
     ("wai run --schema two", ["run", "--schema", "two words.json"]),
     ("wai run --folder sub", ["run", "--folder", "subfolder/"]),
+    ("wai run --state sub", ["run", "--state", "subfolder/"]),
+    ("wai run --endpoint c", ["run", "--endpoint", "chat"]),
     ("wai report show r", ["report", "show", "red"]),
     ("wai report show red two", ["report", "show", "red", "two words.json"]),
     ("wai run 'a --colour b' --tenant ac", ["run", "a --colour b", "--tenant", "acme"]),
