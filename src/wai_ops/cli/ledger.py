@@ -86,7 +86,7 @@ def sql(
     \b
     Examples:
       wai ledger sql "describe attempt"
-      wai ledger sql "select served_model, count(*) from attempt group by all" --format csv
+      wai ledger sql "select tenant, count(*) from attempt group by all" -f csv
       wai ledger sql - < query.sql
     """
     from wai_ops.cli.watch import watch
@@ -106,7 +106,7 @@ def export(
     fmt: Annotated[
         str | None,
         typer.Option(
-            "--format", "-f", metavar="FORMAT", help="parquet, jsonl or csv; else by file name."
+            "--format", "-f", metavar="parquet|jsonl|csv", help="Else by the file's name."
         ),
     ] = None,
     force: ForceOption = False,

@@ -15,7 +15,7 @@ from wai_ops.core.errors import ExitCode
 if TYPE_CHECKING:
     from wai_ops.cloudflare.decode import Delta
     from wai_ops.runtime.request import Ask
-    from wai_ops.runtime.result import RunResult
+    from wai_ops.runtime.run import Finished
 
 app = new_app()
 
@@ -69,7 +69,12 @@ def run(
         Path | None, typer.Option("--tools", help="A JSON list of tool definitions.")
     ] = None,
     endpoint: Annotated[
-        str, typer.Option("--endpoint", help="chat, run (native), or auto: what the model needs.")
+        str,
+        typer.Option(
+            "--endpoint",
+            metavar="auto|chat|run",
+            help="run is the model's own endpoint; auto: what the model needs.",
+        ),
     ] = "auto",
     no_stream: Annotated[
         bool, typer.Option("--no-stream", help="Wait for the whole answer.")
@@ -150,10 +155,10 @@ def _run(
     settings = context.settings
     state_dir = settings.state_dir
     sink = _Sink(as_json=as_json, reasoning=reasoning)
-    with (
-        open_connection(context, role=Role.RUNTIME, local=local) as connection,
-        LiveState.open(state_dir, clock=context.clock) as live,
-    ):
+    with open_connection(context, role=Role.RUNTIME, local=local) as connection:
+        # Not closed: the last one to close writes the whole log back into the database, which
+        # takes longer than everything else after the answer. Every step is committed already.
+        live = LiveState.open(state_dir, clock=context.clock)
         remember_names(
             state_dir,
             [
@@ -168,28 +173,32 @@ def _run(
     _present(finished, check, sink, quiet=quiet, as_json=as_json)
 
 
-def _present(finished: Any, check: Any, sink: "_Sink", *, quiet: bool, as_json: bool) -> None:
+def _present(
+    finished: "Finished", check: Any, sink: "_Sink", *, quiet: bool, as_json: bool
+) -> None:
+    # Little is imported here: it would all stand between the last byte and the prompt.
     from wai_ops.core.failures import FailureClass
-    from wai_ops.runtime.explain import error_of
     from wai_ops.runtime.record import COMPLETE
-    from wai_ops.runtime.summary import result_of
+    from wai_ops.runtime.run import tool_call_dicts
 
-    result = result_of(finished, output=None if check is None else check.output)
     reply = finished.reply
     if as_json:
         from wai_ops.cli.output import print_json
+        from wai_ops.runtime.summary import result_of
 
-        print_json(result)
+        print_json(result_of(finished, output=None if check is None else check.output))
     else:
-        sink.finish(result)
+        sink.finish(tool_call_dicts(reply))
         if not quiet and (reply.delivered or reply.failure is None):
-            diagnostics.message(_summary(result))
+            diagnostics.message(_summary(finished))
     if reply.failure is FailureClass.OUTPUT_TRUNCATED:
         diagnostics.warn("the answer was cut by the output limit; raise --max-tokens")
     elif reply.failure is FailureClass.INVALID_OUTPUT:
         diagnostics.message(f"invalid_output: {reply.error_message}")
         raise typer.Exit(ExitCode.VERDICT_NO)
-    elif reply.failure not in COMPLETE:
+    elif reply.failure is not None and reply.failure not in COMPLETE:
+        from wai_ops.runtime.explain import error_of
+
         if not quiet and reply.delivered:
             diagnostics.note("the partial answer is kept in the conversation, not in its history")
         raise error_of(
@@ -203,32 +212,31 @@ def _present(finished: Any, check: Any, sink: "_Sink", *, quiet: bool, as_json: 
         )
 
 
-def _summary(result: "RunResult") -> str:
+def _summary(finished: "Finished") -> str:
     """One line about what it took; what is unknown is said to be unknown."""
     from wai_ops.core.money import CostState
 
-    usage, cost, timings = result.usage, result.cost, result.timings
-    if usage.input_tokens is None:
+    record = finished.attempts[-1]
+    if record.input_tokens is None:
         tokens = "tokens not reported"
     else:
-        cached = usage.cached_input_tokens
+        cached = record.cached_input_tokens
         cached_text = "cached not reported" if cached is None else f"{cached} cached"
-        tokens = f"{usage.input_tokens} in ({cached_text}), {usage.output_tokens} out"
-    if cost.cost_usd is None:
+        tokens = f"{record.input_tokens} in ({cached_text}), {record.output_tokens} out"
+    if record.cost_usd is None:
         money = "cost unknown"
-    elif cost.state == CostState.NONE:
+    elif record.cost_state == CostState.NONE:
         money = "not billed"
     else:
-        money = f"${cost.cost_usd.normalize():f} {cost.state}"
-        if result.target == "local":
+        money = f"${record.cost_usd.normalize():f} {record.cost_state}"
+        if record.target == "local":
             money += " at list price, nothing billed"
-    times = [f"TTFT {timings.ttft_ms / 1000:.2f} s"] if timings.ttft_ms is not None else []
-    times.append(f"total {timings.total_ms / 1000:.2f} s")
-    affinity = result.affinity
-    cache = affinity.result or "no answer"
-    if affinity.cause:
-        cache += f" ({affinity.cause})"
-    place = f"{result.tenant}/{result.workflow} {result.conversation_id}.{result.turn_index}"
+    times = [f"TTFT {record.ttft_ms / 1000:.2f} s"] if record.ttft_ms is not None else []
+    times.append(f"total {finished.total_ms / 1000:.2f} s")
+    cache = record.affinity_result or "no answer"
+    if record.affinity_cause:
+        cache += f" ({record.affinity_cause})"
+    place = f"{record.tenant}/{record.workflow} {record.conversation_id}.{record.turn_index}"
     return f"{place}: {tokens}; {money}; {', '.join(times)}; affinity {cache}"
 
 
@@ -286,10 +294,10 @@ class _Sink:
         self._end_line()
         diagnostics.note(text)
 
-    def finish(self, result: "RunResult") -> None:
+    def finish(self, tool_calls: list[dict[str, Any]]) -> None:
         """End the line; print tool calls, one JSON object a line: they are the answer."""
         self._end_line()
-        for call in result.tool_calls:
+        for call in tool_calls:
             from wai_ops.cli.output import to_json_line
 
             sys.stdout.write(to_json_line(call["function"]) + "\n")
