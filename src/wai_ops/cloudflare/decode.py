@@ -7,14 +7,19 @@ read to its end whatever `finish_reason` said before; a second end mark is harml
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from wai_ops.core.money import Usage
+from wai_ops.core.text import one_line
 
 DONE = "[DONE]"
-MAX_COUNT = 2**53
+MAX_COUNT = 2**31 - 1
 """A token count beyond this (or infinite, or not a number) is no count."""
+_MAX_CODE = 2**31 - 1
+_REASON_LENGTH = 64
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,17 @@ class Answer:
 
 
 class AnswerDecoder:
-    """Feed events of a stream, or one whole body; `answer` holds what came out."""
+    """Feed events of a stream, or one whole body, then `finish`; `answer` holds what came out.
+
+    Text is always valid Unicode. Servers that cut their text in UTF-16 may send a character in two
+    halves: the first one is held back until the second comes.
+    """
 
     def __init__(self) -> None:
         """Start with an empty answer."""
         self.answer = Answer()
         self._tools: dict[int, ToolCall] = {}
+        self._held: dict[str, str] = {}
 
     def feed_event(self, data: str) -> list[Delta]:
         """Decode the data of one server-sent event."""
@@ -84,8 +94,19 @@ class AnswerDecoder:
             return []
         return self.feed_object(value)
 
+    def finish(self) -> list[Delta]:
+        """Give what was held back and stayed half a character."""
+        return self._text("\ufffd" if self._held.pop("text", "") else None)
+
     def feed_object(self, value: Any) -> list[Delta]:
         """Decode one JSON document: a chunk, a bare result, or a result in its envelope."""
+        try:
+            return self._feed(value)
+        except RecursionError:  # writing takes a little more of the stack than reading did
+            self.answer.malformed = "nested too deeply"
+            return []
+
+    def _feed(self, value: Any) -> list[Delta]:
         if not isinstance(value, dict):
             self.answer.malformed = f"not an object: {str(value)[:80]!r}"
             return []
@@ -112,7 +133,7 @@ class AnswerDecoder:
             self.answer.malformed = "a choice is not an object"
             return []
         if isinstance(reason := choice.get("finish_reason"), str):
-            self.answer.finish_reason = reason
+            self.answer.finish_reason = one_line(reason, _REASON_LENGTH)
         message = choice.get("delta") or choice.get("message") or {}
         if not isinstance(message, dict):
             self.answer.malformed = "a message is not an object"
@@ -123,17 +144,17 @@ class AnswerDecoder:
 
     def _from_native(self, value: dict[str, Any]) -> list[Delta]:
         if isinstance(reason := value.get("finish_reason"), str):
-            self.answer.finish_reason = reason
+            self.answer.finish_reason = one_line(reason, _REASON_LENGTH)
         deltas = self._text(value.get("response"))
         return deltas + self._tool_calls(value.get("tool_calls"))
 
     def _text(self, value: Any) -> list[Delta]:
-        text = _as_text(value)
+        text = self._whole("text", value)
         self.answer.text += text
         return [Delta("text", text)] if text else []
 
     def _reasoning(self, value: Any) -> list[Delta]:
-        text = _as_text(value)
+        text = self._whole("reasoning", value)
         self.answer.reasoning += text
         return [Delta("reasoning", text)] if text else []
 
@@ -157,13 +178,20 @@ class AnswerDecoder:
                 tool = self._tools[slot] = ToolCall()
                 self.answer.tool_calls.append(tool)
             if isinstance(call.get("id"), str):
-                tool.id = call["id"]
+                tool.id = _valid(call["id"])
             if isinstance(name, str) and not tool.name:
-                tool.name = name
-            piece = arguments if isinstance(arguments, str) else _as_text(arguments)
+                tool.name = _valid(name)
+            piece = self._whole(f"tool {slot}", arguments)
             tool.arguments += piece
             deltas.append(Delta("tool", piece or tool.name))
         return deltas
+
+    def _whole(self, place: str, value: Any) -> str:
+        """Coerce to text, with the half of a character that the previous piece ended in."""
+        text = self._held.pop(place, "") + _as_text(value)
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self._held[place], text = text[-1], text[:-1]
+        return _valid(text)
 
 
 def find_error(value: dict[str, Any]) -> WireError | None:
@@ -193,11 +221,19 @@ def find_error(value: dict[str, Any]) -> WireError | None:
 
 
 def _as_code(value: Any) -> int | None:
-    if isinstance(value, bool):
+    """Read the provider's code: a number, or a text of digits. Anything else is no code."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
         return None
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isdecimal() else None
+    return value if 0 <= value <= _MAX_CODE else None
+
+
+def _valid(text: str) -> str:
+    """Join pairs of surrogates; replace those that stay alone, which nothing can encode."""
+    if _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _as_text(value: Any) -> str:

@@ -171,6 +171,10 @@ class _Reader:
         """Take one whole JSON document."""
         self._hand_on(self.decoder.feed_object(value))
 
+    def end(self) -> None:
+        """Take what the decoder held back."""
+        self._hand_on(self.decoder.finish())
+
     def finish(self) -> None:
         """Note the total time."""
         self.reply.duration_ms = (self._clock.monotonic() - self._started) * 1000
@@ -235,6 +239,7 @@ def _read_stream(response: httpx.Response, reader: _Reader) -> None:
     except (*_CONNECTION_ERRORS, DeadlineExceeded):
         if not answer.done:
             raise
+    reader.end()
     _judge(reply, ended=answer.done or answer.finish_reason is not None)
 
 
@@ -250,6 +255,7 @@ def _read_document(response: httpx.Response, reader: _Reader) -> None:
         _fail(reader.reply, FailureClass.STREAM_MALFORMED, message)
         return
     reader.document(value)
+    reader.end()
     _judge(reader.reply, ended=True)
 
 
@@ -273,9 +279,9 @@ def _read_error(response: httpx.Response, reply: Reply) -> None:
     body = _read_body(response, MAX_ERROR_BODY)
     try:
         value = json.loads(body)
+        error = find_error(value) if isinstance(value, dict) else None
     except (ValueError, RecursionError):
-        value = None
-    error = find_error(value) if isinstance(value, dict) else None
+        error = None
     message = error.message if error else body.decode("utf-8", "replace")
     code = error.code if error else None
     failure = classify_response(response.status_code, code, message)
