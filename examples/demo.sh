@@ -72,29 +72,29 @@ try "wai doctor"
 
 say "One tenant's conversation: three turns. Each turn sends the earlier ones along unchanged," \
     "so the model finds them in its cache. The line after each answer says how much it found."
-try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 \
+try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 --temperature 0 \
     --model @cf/zai-org/glm-5.3-flash --system "You are a support agent. Answer in one sentence." \
     "My parcel has not arrived. What should I do?"'
-try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 \
+try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 --temperature 0 \
     --model @cf/zai-org/glm-5.3-flash "It was sent ten days ago."'
-try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 \
+try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 --temperature 0 \
     --model @cf/zai-org/glm-5.3-flash "Thank you. Sum up what I should do."'
 
 say "Another tenant, another workflow, another model."
-try 'wai run --tenant globex --workflow triage --conversation t1 --max-tokens 60 \
+try 'wai run --tenant globex --workflow triage --conversation t1 --max-tokens 60 --temperature 0 \
     "Write a title for this ticket: our site is down since nine."'
 
 say "What would be sent, and what it would cost at most. Nothing is sent."
-try 'wai run --dry-run --tenant globex --workflow triage --conversation t1 --max-tokens 60 \
+try 'wai run --dry-run --tenant globex --workflow triage --conversation t1 --max-tokens 60 --temperature 0 \
     "Is it urgent?"'
 
 say "The sessions that keep a conversation where its cache is."
 try "wai affinity list"
 
 say "Every call is in the ledger, with its price and the price's source."
-try "wai ledger status"
 try "wai report cost --by workflow"
 try "wai report cost --by model"
+try "wai ledger status"
 
 say "Done. With a Cloudflare account the same commands talk to Cloudflare:" \
     "set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN. Next: docs/tutorial.md"

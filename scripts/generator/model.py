@@ -116,7 +116,8 @@ def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
 def _option(param: Any) -> Option:
     is_flag = bool(param.is_flag or param.count)
     return Option(
-        names=(*param.opts, *param.secondary_opts),
+        # Long names first; those of --help come out of a set, in no order of their own.
+        names=tuple(sorted([*param.opts, *param.secondary_opts], key=lambda n: n[:2] != "--")),
         help=" ".join((param.help or "").split()),
         value=None if is_flag else _value(param),
     )

@@ -1,6 +1,9 @@
 """Help, reference and completions: present for every command, and what the program says."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -53,6 +56,18 @@ def test_a_page_fits_into_80_columns(command: Command) -> None:
 
 def test_the_generated_files_are_what_the_program_says() -> None:
     assert stale_files(generated_files()) == [], "run: make docs"
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_what_is_generated_does_not_depend_on_the_order_of_sets(seed: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "scripts/generate.py", "--check"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_the_check_names_what_differs_is_missing_or_has_no_command() -> None:
