@@ -32,9 +32,10 @@ def read_input(path: Path, what: str, *, limit: int = MAX_BYTES) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UsageError(f"cannot read {what} {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(f"{what} {path} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UsageError(f"{what} {path} is not a regular file")
         data = file.read(limit + 1)
     if len(data) > limit:
         raise UsageError(f"{what} {path} is larger than {limit} bytes")
