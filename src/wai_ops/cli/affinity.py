@@ -39,8 +39,8 @@ def show(ctx: typer.Context, key: KeyArgument, as_json: JsonOption = False) -> N
       wai affinity show acme:support:c1
       wai affinity show acme:support:c1 --json
     """
+    from wai_ops.cli.affinity_wire import affinity_wire
     from wai_ops.cli.output import print_json
-    from wai_ops.cli.run_service import affinity_wire
     from wai_ops.runtime.affinity_view import show_affinity
 
     context: AppContext = ctx.obj
@@ -61,8 +61,8 @@ def rotate(ctx: typer.Context, key: KeyArgument, as_json: JsonOption = False) ->
     Examples:
       wai affinity rotate acme:support:c1
     """
+    from wai_ops.cli.affinity_wire import affinity_wire
     from wai_ops.cli.output import print_json
-    from wai_ops.cli.run_service import affinity_wire
     from wai_ops.runtime.affinity_view import rotate_affinity
 
     context: AppContext = ctx.obj

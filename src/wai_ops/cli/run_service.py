@@ -1,12 +1,12 @@
 """From settings and a connection to what the runtime plane wants to know."""
 
+from wai_ops.cli.affinity_wire import affinity_wire
 from wai_ops.cli.context import AppContext
 from wai_ops.cloudflare.inference import Limits
 from wai_ops.cloudflare.retry import RetryPolicy
 from wai_ops.config.connection import Connection
 from wai_ops.config.prices import load_price_book
-from wai_ops.config.settings import AffinityHeader, Settings
-from wai_ops.core.errors import UsageError
+from wai_ops.config.settings import Settings
 from wai_ops.runtime.affinity_view import Wire
 from wai_ops.runtime.plan import Service, Surroundings
 
@@ -22,7 +22,7 @@ def service_of(context: AppContext, connection: Connection) -> Service:
     """Return the service behind an open connection."""
     return _service(
         context.settings,
-        context.environ.get("WAI_AFFINITY_KEY"),
+        affinity_wire(context),
         target=connection.target.value,
         base_url=connection.base_url,
         account_id=connection.account_id,
@@ -38,7 +38,7 @@ def dry_service(context: AppContext, *, local: bool, placeholder: str) -> Servic
     base_url = settings.base_url if target == "cloudflare" else "http://127.0.0.1:<port>/client/v4"
     return _service(
         settings,
-        context.environ.get("WAI_AFFINITY_KEY"),
+        affinity_wire(context),
         target=target,
         base_url=base_url,
         account_id=settings.account_id or placeholder,
@@ -49,7 +49,7 @@ def dry_service(context: AppContext, *, local: bool, placeholder: str) -> Servic
 
 def _service(
     settings: Settings,
-    affinity_key: str | None,
+    wire: Wire,
     *,
     target: str,
     base_url: str,
@@ -79,25 +79,6 @@ def _service(
         ),
         idle_ttl_s=settings.affinity.idle_ttl_s,
         max_age_s=settings.affinity.max_age_s,
-        plain_affinity=settings.affinity.header is AffinityHeader.PLAIN,
-        affinity_secret=_secret(affinity_key),
+        plain_affinity=wire.plain,
+        affinity_secret=wire.secret,
     )
-
-
-def affinity_wire(context: AppContext) -> Wire:
-    """Return how affinity keys of this configuration look on the wire."""
-    return Wire(
-        secret=_secret(context.environ.get("WAI_AFFINITY_KEY")),
-        plain=context.settings.affinity.header is AffinityHeader.PLAIN,
-    )
-
-
-def _secret(text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    if len(text) < 16:
-        raise UsageError(
-            "WAI_AFFINITY_KEY is shorter than 16 characters",
-            hint="make one with: openssl rand -hex 32",
-        )
-    return text.encode()
