@@ -7,6 +7,7 @@ import pytest
 
 from emulator.api import LEGACY_MODEL, OPENAI_MODEL, Api, events_of
 from wai_ops.emulator.backends.scripted import tokenise
+from wai_ops.emulator.inference.endpoint import MAX_BODY_BYTES
 
 WEATHER = {
     "type": "function",
@@ -280,3 +281,12 @@ def test_text_of_any_kind_survives(api: Api) -> None:
     )
     assert whole.status_code == 200
     assert odd in whole.json()["choices"][0]["message"]["content"]
+
+
+def test_a_body_beyond_the_limit_is_refused(api: Api) -> None:
+    answer = api.http.post(
+        api.url("/ai/v1/chat/completions"),
+        content=b" " * (MAX_BODY_BYTES + 1),
+        headers=api.auth("runtime"),
+    )
+    assert (answer.status_code, code_of(answer.json())) == (413, 3006)

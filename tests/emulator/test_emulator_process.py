@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import httpx
 import pytest
 
 from support.cli import Wai
+from wai_ops.core.errors import DataError
 from wai_ops.emulator.server import embedded, running_endpoint
 
 MODEL = "@cf/google/gemma-4-26b-a4b-it"
@@ -44,11 +46,15 @@ def ask(server: Any) -> httpx.Response:
     )
 
 
-def logged(server: Any) -> list[str]:
+def rows_of(server: Any) -> list[Any]:
     url = f"{server['base_url']}/accounts/{server['account_id']}/ai-gateway/gateways/default/logs"
     headers = {"authorization": f"Bearer {server['tokens']['reader']}"}
-    rows = httpx.get(url, headers=headers, params={"per_page": 50}).json()["result"]
-    return [row["id"] for row in rows]
+    rows: list[Any] = httpx.get(url, headers=headers, params={"per_page": 50}).json()["result"]
+    return rows
+
+
+def logged(server: Any) -> list[str]:
+    return [row["id"] for row in rows_of(server)]
 
 
 def test_serve_prints_one_json_line_and_stops_cleanly_on_sigterm(wai: Wai, tmp_path: Path) -> None:
@@ -79,6 +85,61 @@ def test_an_idle_connection_does_not_delay_the_end(wai: Wai, tmp_path: Path) -> 
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)  # the connection would be kept for longer than that
         assert process.returncode == 0
+
+
+def test_a_reader_that_has_stalled_does_not_hold_the_server(wai: Wai, tmp_path: Path) -> None:
+    """Its stream is cut after the grace, and recorded as one that the client did not finish."""
+    state = tmp_path / "cf"
+    with (
+        serving(wai, state) as (process, server),
+        httpx.stream(
+            "POST",
+            f"{server['base_url']}/accounts/{server['account_id']}/ai/v1/chat/completions",
+            json={
+                "model": MODEL,
+                "stream": True,
+                "messages": [{"role": "user", "content": "Write 900000 words"}],
+            },
+            headers={
+                "authorization": f"Bearer {server['tokens']['runtime']}",
+                "cf-aig-gateway-id": "default",
+            },
+        ) as answer,
+    ):
+        assert answer.status_code == 200
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err) == (0, b"", b"")
+    with serving(wai, state) as (_, again):
+        (row,) = rows_of(again)
+        assert (row["id"], row["status_code"]) == (answer.headers["cf-aig-log-id"], 499)
+
+
+def test_lost_log_rows_are_never_kept_quiet(tmp_path: Path) -> None:
+    """Whatever keeps the rows from the disk: reading them fails, and so does the whole block."""
+    state = tmp_path / "cf"
+
+    def lose_a_row() -> None:
+        with embedded(state) as endpoint:
+            server = {
+                "base_url": endpoint.base_url,
+                "account_id": endpoint.account_id,
+                "gateway_id": "default",
+                "tokens": endpoint.tokens,
+            }
+            with sqlite3.connect(state / "emulator.sqlite") as other:
+                other.execute("drop table log")
+            other.close()
+            assert ask(server).status_code == 200
+            read = httpx.get(
+                f"{endpoint.base_url}/accounts/{endpoint.account_id}/ai-gateway/gateways",
+                headers={"authorization": f"Bearer {endpoint.tokens['reader']}"},
+            )
+            assert read.status_code == 500
+            assert "could not write its log" in read.json()["errors"][0]["message"]
+
+    with pytest.raises(DataError, match="could not write its log: no such table: log"):
+        lose_a_row()
 
 
 def test_identity_and_logs_survive_a_restart_and_a_kill(wai: Wai, tmp_path: Path) -> None:

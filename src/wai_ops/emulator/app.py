@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 
+from wai_ops.core.errors import WaiError
 from wai_ops.emulator import account, catalogue
 from wai_ops.emulator.answers import Receive, Scope, Send, send_json, to_json_bytes
 from wai_ops.emulator.errors import ApiError, no_route
@@ -54,11 +55,12 @@ class App:
         except ApiError as error:
             body = to_json_bytes(error.body())
             await send_json(marked_send, error.status, body, error.headers)
-        except Exception:
+        except Exception as error:
             if has_started:
                 raise
-            _log.exception("%s %s failed", scope["method"], scope["path"])
-            failed = ApiError(500, 10001, "The emulator failed; its standard error says why")
+            is_bug = not isinstance(error, WaiError)
+            _log.error("%s %s: %s", scope["method"], scope["path"], error, exc_info=is_bug)
+            failed = ApiError(500, 10001, f"The emulator failed: {error}")
             await send_json(marked_send, failed.status, to_json_bytes(failed.body()))
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ import uvicorn
 
 from wai_ops.core.errors import RemoteError
 
-_GRACE_S = 5.0
+_GRACE_S = 3.0
 """How long answers under way may take to finish once the server is told to stop."""
 _KEEP_ALIVE_S = 75
 _log = logging.getLogger(__name__)
@@ -52,13 +52,16 @@ class _Server(uvicorn.Server):
             connection.shutdown()
         tasks = set(self.server_state.tasks)
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=_GRACE_S)
-            for task in late:
+            await asyncio.wait(tasks, timeout=_GRACE_S)
+        # Who is still there sees the connection break, and the answer ends as if the client left.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        if late := {task for task in tasks if not task.done()}:
+            _, stuck = await asyncio.wait(late, timeout=_GRACE_S)
+            for task in stuck:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        while self.server_state.connections:
-            for connection in list(self.server_state.connections):
-                connection.transport.abort()
+            await asyncio.gather(*stuck, return_exceptions=True)
+        while self.server_state.connections:  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0)
 
 

@@ -67,14 +67,13 @@ class Store:
         self._work.put(_Write(statement, values))
 
     async def read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Run a query behind all writes so far. Raises what it raises, or an earlier lost write."""
+        """Run a query behind all writes so far. Raises as it does, or DataError for lost writes."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_T] = loop.create_future()
 
         def run() -> None:
             try:
-                if self._failure is not None:
-                    raise self._failure  # noqa: TRY301 - an earlier write was lost: say so here
+                self._raise_lost_writes()
                 result = query(self._connection)
             except Exception as error:  # noqa: BLE001 - handed to the one who waits
                 loop.call_soon_threadsafe(_fail, future, error)
@@ -88,10 +87,13 @@ class Store:
         """Write what is waiting and stop. Raises DataError when a write was lost."""
         self._work.put(None)
         self._thread.join()
+        self._raise_lost_writes()
+
+    def _raise_lost_writes(self) -> None:
         if self._failure is not None:
             raise DataError(
                 f"the emulator could not write its log: {self._failure}", where=str(self._path)
-            )
+            ) from self._failure
 
     def _run(self) -> None:
         waiting: list[_Write] = []
@@ -120,7 +122,7 @@ class Store:
             connection.execute("commit")
         except sqlite3.Error as error:
             self._failure = self._failure or error
-            _log.exception("%d log rows were lost", len(writes))
+            _log.error("the emulator could not write %d log rows: %s", len(writes), error)
             if connection.in_transaction:
                 connection.execute("rollback")
 
