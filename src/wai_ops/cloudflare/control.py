@@ -96,20 +96,24 @@ class ControlPlane:
 
     def verify_token(self) -> TokenStatus:
         """Verify the token as a user's token, then as an account's."""
+        owner = "user"
         try:
             answer = self._call(
                 "GET /user/tokens/verify", self._sdk.user.tokens.with_raw_response.verify
             )
-            owner = "user"
-        except (ApiAccessError, ApiError) as error:
-            if error.status not in (400, 401, 403, 404):
+        except (ApiAccessError, ApiError) as refusal:
+            if refusal.status not in (400, 401, 403, 404):
                 raise
-            answer = self._call(
-                "GET /accounts/{account}/tokens/verify",
-                self._sdk.accounts.tokens.with_raw_response.verify,
-                account_id=self._account_id,
-            )
             owner = "account"
+            try:
+                answer = self._call(
+                    "GET /accounts/{account}/tokens/verify",
+                    self._sdk.accounts.tokens.with_raw_response.verify,
+                    account_id=self._account_id,
+                )
+            except (ApiAccessError, ApiError) as error:
+                # Neither knows the token: the first answer is the one that says why.
+                raise (error if error.status is None else refusal) from error
         result = answer.result if isinstance(answer.result, dict) else {}
         return TokenStatus(
             owner=owner,

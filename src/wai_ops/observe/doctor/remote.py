@@ -74,8 +74,11 @@ class _Checks:
         check = f"{role.value} token verified"
         step = f"make a new token and set {role.variable}"
         status, error = self._probe(self._api.verify_token)
-        if error is not None or status is None:
-            return failed(check, f"not accepted: {error and error.message}", step)
+        if isinstance(error, ApiAccessError):
+            return failed(check, f"not accepted: {error.message}", step)
+        if error is not None:
+            return failed(check, f"not verified: {error.message}", error.hint)
+        assert status is not None
         detail = f"{status.status} ({status.owner} token)"
         if status.status != "active":
             return failed(check, detail, step)
