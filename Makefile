@@ -34,8 +34,9 @@ format: $(VENV)/.test  ## Put the code into its format and mend what the linter 
 	$(BIN)/ruff format $(CHECKED)
 	$(BIN)/ruff check --fix $(CHECKED)
 
-docs: $(VENV)/.test  ## Write the generated files: help pages, docs/cli.md, completions.
+docs: $(VENV)/.test  ## Write what is generated: help pages, docs/cli.md, completions, tutorial output.
 	$(BIN)/python scripts/generate.py
+	$(BIN)/python scripts/tutorial.py
 
 bench: $(VENV)/.test $(VENV)/.project  ## Measure what the project promises (see docs/benchmarks.md).
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

@@ -78,7 +78,7 @@ try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 
 try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 --temperature 0 \
     --model @cf/zai-org/glm-5.3-flash "It was sent ten days ago."'
 try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 --temperature 0 \
-    --model @cf/zai-org/glm-5.3-flash "Thank you. Sum up what I should do."'
+    --model @cf/zai-org/glm-5.3-flash "Thank you. What happens next?"'
 
 say "Another tenant, another workflow, another model."
 try 'wai run --tenant globex --workflow triage --conversation t1 --max-tokens 60 --temperature 0 \

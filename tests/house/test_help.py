@@ -10,6 +10,7 @@ from _pytest.mark import ParameterSet
 from generate import generated_files, stale_files
 from generator.model import Command, read_tree
 
+from house.project import ROOT
 from support.cli import Wai
 from wai_ops.cli.app import command_tree
 
