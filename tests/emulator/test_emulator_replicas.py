@@ -1,12 +1,16 @@
 """Replicas and their prefix caches: the pure module."""
 
 import itertools
+import json
 import random
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wai_ops.emulator.replicas import PrefixCache, Replicas
+from wai_ops.emulator.warmth import FILE_NAME, load_warmth, save_warmth
 
 BLOCK = 4
 prompts = st.lists(
@@ -86,3 +90,46 @@ def test_replicas_share_nothing() -> None:
     assert replicas.admit(0, "m", "abc") == 0
     assert replicas.admit(1, "m", "abc") == 0
     assert replicas.admit(0, "m", "abd") == 2
+
+
+@given(
+    prompts=st.lists(st.lists(st.sampled_from("abc"), max_size=40), max_size=8),
+    limit=st.integers(0, 40),
+)
+def test_a_restored_cache_knows_at_most_what_was_saved_and_extends_it_truly(
+    prompts: list[list[str]], limit: int
+) -> None:
+    """What survives a restart is a part of what was known: never more, and still whole prefixes."""
+    before = PrefixCache(block_tokens=4)
+    for prompt in prompts:
+        before.admit("m", prompt)
+    after = PrefixCache(block_tokens=4)
+    after.restore(json.loads(json.dumps(before.snapshot(limit))))
+    assert len(after) == min(limit, len(before))
+    for prompt in prompts:
+        known = after.admit("m", prompt)
+        assert known <= before.admit("m", prompt)
+        assert after.admit("m", prompt) == len(prompt) // 4 * 4
+
+
+def test_a_snapshot_of_everything_loses_nothing() -> None:
+    replicas = Replicas(rng=random.Random(1))
+    replicas.admit(2, "m", ["x"] * 64)
+    warm = Replicas(rng=random.Random(1))
+    warm.restore(json.loads(json.dumps(replicas.snapshot())))
+    assert warm.admit(2, "m", ["x"] * 64) == 64
+    assert warm.admit(1, "m", ["x"] * 64) == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "[[1],[],[],[]]", '[[["m",[[]],0]],[],[],[]]'])
+def test_a_file_that_is_no_snapshot_leaves_the_replicas_usable(
+    tmp_path: Path, content: str
+) -> None:
+    (tmp_path / FILE_NAME).write_text(content)
+    replicas = Replicas(rng=random.Random(1))
+    load_warmth(tmp_path, replicas)
+    assert replicas.admit(0, "m", ["x"] * 32) == 0
+    save_warmth(tmp_path, replicas)
+    warm = Replicas(rng=random.Random(1))
+    load_warmth(tmp_path, warm)
+    assert warm.admit(0, "m", ["x"] * 32) == 32

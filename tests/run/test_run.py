@@ -231,8 +231,14 @@ def test_local_needs_no_credentials_and_no_server(wai: Wai) -> None:
     result = run_json(wai, "--local", "-m", MODEL, "hello")
     assert result["target"] == "local"
     assert result["text"]
+
+
+def test_a_local_conversation_stays_warm_from_command_to_command(wai: Wai) -> None:
+    """Each command embeds an emulator of its own; the warmth is handed on."""
+    text = "Please remember every single word of this long instruction. " * 30
+    run_json(wai, "--local", "-m", MODEL, "-c", "x", text)
     again = run_json(wai, "--local", "-m", MODEL, "-c", "x", "hello again")
-    assert again["text"]
+    assert again["affinity"]["result"] == "hit"
 
 
 def test_many_runs_at_once_leave_one_row_each(online: Wai) -> None:

@@ -1,6 +1,6 @@
 """One decoder for everything that a model call answers: both result shapes, both stream shapes.
 
-What the provider's answers look like, oddities included: docs/wire.md. The rules here:
+What the provider's answers look like, oddities included: docs/runs.md. The rules here:
 text may come as a number or an object and is coerced; the OpenAI shape wins over the native one
 when both are present; the last `usage` counts, because streams repeat a running total; a stream is
 read to its end whatever `finish_reason` said before; a second end mark is harmless.

@@ -8,13 +8,18 @@ earlier request for the same model on that replica.
 import hashlib
 import random
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import islice
+from typing import Any
 
 BLOCK_TOKENS = 16
 """The provider says that there is a block size, not which; sixteen is a common one."""
 REPLICA_COUNT = 4
 CAPACITY_BLOCKS = 8192
 """Per replica: 131,072 tokens."""
+
+SAVED_BLOCKS = 512
+"""Per replica, across a restart: enough for a few conversations, and read in no time."""
 
 
 class PrefixCache:
@@ -62,6 +67,21 @@ class PrefixCache:
             self._blocks.popitem(last=False)
         return shared
 
+    def snapshot(self, limit: int) -> list[list[Any]]:
+        """Return the most recently used blocks as `[parent, tokens, number]`, oldest first.
+
+        A block is always older than the one it hangs on, so what is kept hangs together.
+        """
+        newest = islice(self._blocks.items(), max(0, len(self._blocks) - limit), None)
+        return [[parent, list(tokens), number] for (parent, tokens), number in newest]
+
+    def restore(self, blocks: Iterable[Sequence[Any]]) -> None:
+        """Take over what `snapshot` returned. Raises TypeError or ValueError for anything else."""
+        self._blocks = OrderedDict(
+            ((parent, tuple(tokens)), int(number)) for parent, tokens, number in blocks
+        )
+        self._next = max(self._blocks.values(), default=-1) + 1
+
 
 class Replicas:
     """All replicas. `rng` chooses for requests without an affinity value."""
@@ -87,6 +107,15 @@ class Replicas:
         if affinity is None:
             return self._rng.randrange(self.count)
         return int.from_bytes(hashlib.sha256(affinity.encode()).digest()[:8]) % self.count
+
+    def snapshot(self, limit: int = SAVED_BLOCKS) -> list[list[list[Any]]]:
+        """Return the warm end of every replica's cache, as plain data."""
+        return [cache.snapshot(limit) for cache in self._caches]
+
+    def restore(self, caches: Sequence[Iterable[Sequence[Any]]]) -> None:
+        """Warm the replicas with a snapshot. Raises TypeError or ValueError for anything else."""
+        for cache, blocks in zip(self._caches, caches, strict=True):
+            cache.restore(blocks)
 
     def admit(self, replica: int, model: str, tokens: Sequence[Hashable]) -> int:
         """Run a prompt on a replica: return its cached tokens and remember it."""

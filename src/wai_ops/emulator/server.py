@@ -117,6 +117,7 @@ def _running(
     from wai_ops.emulator.replicas import Replicas
     from wai_ops.emulator.services import Services
     from wai_ops.emulator.store import open_store
+    from wai_ops.emulator.warmth import load_warmth, save_warmth
 
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(port))
@@ -125,6 +126,8 @@ def _running(
         stack.callback(engine.close)
         store = open_store(state_dir)
         stack.callback(store.close)
+        load_warmth(state_dir, replicas)
+        stack.callback(save_warmth, state_dir, replicas)
         clock = SystemClock()
         app = App(
             Services(
