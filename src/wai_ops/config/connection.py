@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wai_ops.config.credentials import (
-    ACCOUNT_VARIABLE,
     Role,
     Secret,
     find_account,
@@ -12,6 +11,7 @@ from wai_ops.config.credentials import (
 )
 from wai_ops.config.settings import Settings, Target
 from wai_ops.config.urls import base_url_problem, is_foreign, is_loopback
+from wai_ops.config.variables import ACCOUNT_VARIABLE
 from wai_ops.core.errors import AccessError, UsageError
 
 _TOKENS_PAGE = "https://dash.cloudflare.com/profile/api-tokens"

@@ -13,11 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from wai_ops.config.files import read_up_to
+from wai_ops.config.variables import ACCOUNT_VARIABLE, OPERATOR_VARIABLE, RUNTIME_VARIABLE
 from wai_ops.core.errors import AccessError
 
-RUNTIME_VARIABLE = "CLOUDFLARE_API_TOKEN"
-OPERATOR_VARIABLE = "WAI_OPERATOR_TOKEN"
-ACCOUNT_VARIABLE = "CLOUDFLARE_ACCOUNT_ID"
 _NAMES = (RUNTIME_VARIABLE, OPERATOR_VARIABLE, ACCOUNT_VARIABLE)
 _MAX_BYTES = 64 * 1024
 _LONGEST_TOKEN = 4096

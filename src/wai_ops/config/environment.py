@@ -8,20 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from wai_ops.config.credentials import OPERATOR_VARIABLE
 from wai_ops.config.locations import absolute
-from wai_ops.config.problems import nearest
 from wai_ops.config.scalars import resolve_plain
 from wai_ops.config.settings import Settings
 from wai_ops.config.shape import arms, leaves, rules_of
+from wai_ops.config.variables import ALIASES, NOT_SETTINGS
 from wai_ops.core.text import one_line
 
-_ALIASES = {
-    "CLOUDFLARE_ACCOUNT_ID": "account_id",
-    "CLOUDFLARE_BASE_URL": "base_url",
-    "CLOUDFLARE_AI_GATEWAY_BASE_URL": "gateway_base_url",
-}
-_NOT_SETTINGS = frozenset({OPERATOR_VARIABLE, "WAI_AFFINITY_KEY", "WAI_DEBUG"})
 _IN_FILE_ONLY = frozenset({"version", "prices"})
 
 
@@ -33,17 +26,14 @@ def variables() -> Mapping[str, str]:
         for name in leaves(Settings)
         if name not in _IN_FILE_ONLY
     }
-    return _ALIASES | ours
-
-
-def has_settings(environ: Mapping[str, str]) -> bool:
-    """Say whether the environment may set anything; cheap, and never wrong when it says no."""
-    return any(name.startswith("WAI_") or name in _ALIASES for name in environ)
+    return ALIASES | ours
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[tuple[str, str | None]]:
     """Each WAI_ variable that means nothing, with the nearest one that does."""
-    known = {*variables(), *_NOT_SETTINGS}
+    from wai_ops.config.problems import nearest
+
+    known = {*variables(), *NOT_SETTINGS}
     odd = sorted(name for name in environ if name.startswith("WAI_") and name not in known)
     return [(name, nearest(name, known)) for name in odd]
 

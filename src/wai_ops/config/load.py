@@ -9,6 +9,7 @@ from wai_ops.config.files import read_small_file
 from wai_ops.config.locations import STATE_FOLDER, absolute, find_config, user_data_dir
 from wai_ops.config.settings import Settings
 from wai_ops.config.urls import FOREIGN_HOST, is_foreign
+from wai_ops.config.variables import has_settings
 
 # Only a hint where to look for a cache; what the file really says is known after validation.
 _STATE_DIR_LINE = re.compile(rb"^state_dir:[ \t]+[\"']?([^\"'#\r\n]*[^\"'#\s])", re.MULTILINE)
@@ -22,10 +23,10 @@ def load_settings(cwd: Path, environ: Mapping[str, str]) -> Settings:
         settings = Settings(state_dir=user_data_dir(environ), origins=default_origins(Settings()))
     else:
         settings, problems = _from_file(path, cwd, environ)
-    from wai_ops.config import environment
+    if has_settings(environ):
+        from wai_ops.config.environment import apply_environment
 
-    if environment.has_settings(environ):
-        settings, more = environment.apply_environment(settings, environ, cwd)
+        settings, more = apply_environment(settings, environ, cwd)
         problems += more
     if not problems:
         problems = [

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wai_ops.config.connection import Connection
-from wai_ops.config.credentials import ACCOUNT_VARIABLE, Credential, Role, find_account, find_token
+from wai_ops.config.credentials import Credential, Role, find_account, find_token
 from wai_ops.config.environment import unknown_variables
 from wai_ops.config.settings import Settings, Target
+from wai_ops.config.variables import ACCOUNT_VARIABLE
 from wai_ops.core.clock import Clock
 from wai_ops.core.errors import AccessError, UsageError, WaiError
 from wai_ops.core.table import Table, Verdict
