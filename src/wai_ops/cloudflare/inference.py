@@ -128,6 +128,8 @@ def perform(
         _fail(reply, error.failure, str(error))
     except httpcore.ConnectTimeout:
         _fail(reply, FailureClass.TIMEOUT_CONNECT, f"no connection within {limits.connect_s:g} s")
+    except httpcore.LocalProtocolError:  # its own words quote the header, which may be the token
+        _fail(reply, FailureClass.NETWORK, "the request cannot be written as HTTP")
     except (*_CONNECTION_ERRORS, httpcore.ProxyError, httpx.HTTPError, httpx.InvalidURL) as error:
         _broken(reply, error)
     except SseOverflow as error:
@@ -139,6 +141,8 @@ def perform(
     reply.connect_ms = transport.connect_ms
     if reply.interrupt is not None:
         _fail(reply, FailureClass.CANCELLED, _interruption(reply.interrupt))
+    if reply.error_message is not None:
+        reply.error_message = one_line(_without(token, reply.error_message))
     return reply
 
 
@@ -208,7 +212,7 @@ def _exchange(call: Call, token: str, transport: CallTransport, reader: _Reader)
     ):
         reply.status = response.status_code
         reply.headers = response.headers
-        content_type = response.headers.get("content-type", "")
+        content_type = response.headers.get("content-type", "").lower()
         if response.status_code >= 300:
             _read_error(response, reply)
         elif content_type.startswith("text/event-stream"):
@@ -221,23 +225,25 @@ def _exchange(call: Call, token: str, transport: CallTransport, reader: _Reader)
 def _read_stream(response: httpx.Response, reader: _Reader) -> None:
     reply, parser, deadline = reader.reply, SseParser(), reader.deadline
     answer = reply.answer
+    ending = False
     try:
         for chunk in response.iter_bytes():
             for data in parser.feed(chunk):
-                if reader.event(data):
+                if reader.event(data) and not ending:
                     deadline.begin(
                         reader.limits.between_chunks_s,
                         FailureClass.STREAM_TRUNCATED,
                         "further chunk",
                     )
-            if answer.done:
+            if not ending and (answer.done or answer.error):
+                ending = True
                 deadline.begin(AFTER_DONE_S, FailureClass.STREAM_TRUNCATED, "end of the stream")
             # A server may keep a stream alive with bytes that say nothing.
             deadline.remaining()
         for data in parser.finish():
             reader.event(data)
     except (*_CONNECTION_ERRORS, DeadlineExceeded):
-        if not answer.done:
+        if not ending:
             raise
     reader.end()
     _judge(reply, ended=answer.done or answer.finish_reason is not None)
@@ -306,8 +312,13 @@ def _broken(reply: Reply, error: Exception) -> None:
 
 def _fail(reply: Reply, failure: FailureClass, message: str, code: int | None = None) -> None:
     reply.failure = failure
-    reply.error_message = one_line(message)
+    reply.error_message = message
     reply.error_code = code
+
+
+def _without(token: str, message: str) -> str:
+    """Mask the token: a server, or a proxy before it, may quote the request in its error."""
+    return message.replace(token, "***") if token else message
 
 
 def _interruption(error: BaseException) -> str:
