@@ -155,7 +155,8 @@ def _write_file(
     progress(Step.SPOOLED, rows=len(rows))
     with translated(archive_dir(state_dir)):
         # DuckDB's buffers grow with this number, so it is no larger than it must be.
-        longest = max(_LINE_BYTES, max(len(row.payload) for row in rows) * _WORST_ESCAPE)
+        large = [row for row in rows if len(row.payload) > _LINE_BYTES // _WORST_ESCAPE]
+        longest = max([_LINE_BYTES, *(len(encoder.encode(row)) for row in large)])
         written = run_count(
             connection, "archive/write", spool=str(spool), longest=longest, file=str(made)
         )

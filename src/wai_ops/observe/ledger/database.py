@@ -26,7 +26,12 @@ MIGRATIONS = ("0001_initial",)
 MEMORY_LIMIT = "1GB"
 """Far more than any query here needs; beyond it DuckDB spills into the scratch folder."""
 _MAX_THREADS = 4
-_DISK_FULL = ("No space left", "File too large", "Disk quota exceeded", "Could not write all bytes")
+_DISK_FULL = (
+    "No space left on device",
+    "File too large",
+    "Disk quota exceeded",
+    "Could not write all bytes",
+)
 
 
 @cache
@@ -218,9 +223,9 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _data_error(path: Path, text: str, hint: str | None) -> DataError:
-    if any(words in text for words in _DISK_FULL):
+    if full := next((words for words in _DISK_FULL if words in text), None):
         return DataError(
-            f"cannot write {path}: {text}",
+            f"cannot write {path}: {full}",
             hint="free some space, or set WAI_STATE_DIR to a folder on another disk; "
             "nothing that was recorded is lost",
         )

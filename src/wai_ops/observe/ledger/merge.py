@@ -41,8 +41,8 @@ def merge_archive(
         parts = worth_merging([(file, file.path.stat().st_size) for file in of_one_outbox])
         if parts:
             _merge(connection, state_dir, parts)
-            removed += _remove(parts)
             progress(Step.MERGED, rows=len(parts))
+            removed += _remove(parts)
     return removed
 
 
