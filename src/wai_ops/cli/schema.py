@@ -10,6 +10,7 @@ app = new_app()
 
 RECORDS: dict[str, str] = {
     "models show": "wai_ops.observe.models:ModelDetail",
+    "run": "wai_ops.runtime.result:RunResult",
 }
 """Commands whose --json is one record: command -> the dataclass of that record."""
 
