@@ -52,9 +52,10 @@ try() {
 }
 
 cd "$folder"
-say "The model is SmolLM2-135M, running on this machine in place of the models that are named." \
-    "Its tokens, its timing and its prefix cache are real; its judgement is that of a tiny model." \
-    "Prices are list prices of the named models. Nothing is billed, nothing leaves this machine."
+say "The model is SmolLM2-135M, running here in place of the models that are named." \
+    "Tokens, timing and prefix cache are real; the judgement is a tiny model's." \
+    "Prices are list prices of the named models. Nothing is billed, and nothing" \
+    "leaves this machine."
 
 try "wai emulator fetch-model"
 try "wai init"
@@ -70,23 +71,28 @@ try 'eval "$(wai emulator env)"'
 
 try "wai doctor"
 
-say "One tenant's conversation: three turns. Each turn sends the earlier ones along unchanged," \
-    "so the model finds them in its cache. The line after each answer says how much it found."
-try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 --temperature 0 \
-    --model @cf/zai-org/glm-5.3-flash --system "You are a support agent. Answer in one sentence." \
+say "One tenant's conversation: three turns. Each sends the earlier ones along," \
+    "unchanged, so the model finds them in its cache. The line after each answer" \
+    "says how much it found."
+try 'wai run --tenant acme --workflow support --conversation c1 \
+    --model @cf/zai-org/glm-5.3-flash --max-tokens 60 --temperature 0 \
+    --system "You are a support agent. Answer in one sentence." \
     "My parcel has not arrived. What should I do?"'
-try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 --temperature 0 \
-    --model @cf/zai-org/glm-5.3-flash "It was sent ten days ago."'
-try 'wai run --tenant acme --workflow support --conversation c1 --max-tokens 60 --temperature 0 \
-    --model @cf/zai-org/glm-5.3-flash "Thank you. What happens next?"'
+try 'wai run --tenant acme --workflow support --conversation c1 \
+    --model @cf/zai-org/glm-5.3-flash --max-tokens 60 --temperature 0 \
+    "It was sent ten days ago."'
+try 'wai run --tenant acme --workflow support --conversation c1 \
+    --model @cf/zai-org/glm-5.3-flash --max-tokens 60 --temperature 0 \
+    "Thank you. What happens next?"'
 
 say "Another tenant, another workflow, another model."
-try 'wai run --tenant globex --workflow triage --conversation t1 --max-tokens 60 --temperature 0 \
+try 'wai run --tenant globex --workflow triage --conversation t1 \
+    --max-tokens 60 --temperature 0 \
     "Write a title for this ticket: our site is down since nine."'
 
-say "What would be sent, and what it would cost at most. Nothing is sent."
-try 'wai run --dry-run --tenant globex --workflow triage --conversation t1 --max-tokens 60 --temperature 0 \
-    "Is it urgent?"'
+say "What the next turn would send, and cost at most. Nothing is sent."
+try 'wai run --tenant globex --workflow triage --conversation t1 \
+    --max-tokens 60 --temperature 0 --dry-run "Is it urgent?"'
 
 say "The sessions that keep a conversation where its cache is."
 try "wai affinity list"
