@@ -244,6 +244,18 @@ def test_schema_lists_the_commands_and_suggests_the_nearest(wai: Wai) -> None:
     [
         ("doctor",),
         ("run", "hello"),
+        ("run --dry-run", "hello"),
+        ("affinity", "list"),
+        ("affinity", "show", "default:adhoc:described"),
+        ("affinity", "rotate", "default:adhoc:described"),
+        ("ledger", "fold"),
+        ("ledger", "rebuild"),
+        ("ledger", "status"),
+        ("report", "cost"),
+        ("report cost --by day",),
+        ("report cost --by model",),
+        ("report cost --by prompt",),
+        ("report cost --by tenant",),
         ("config", "show"),
         ("models", "list"),
         ("models", "sync"),
@@ -252,7 +264,10 @@ def test_schema_lists_the_commands_and_suggests_the_nearest(wai: Wai) -> None:
     ids=" ".join,
 )
 def test_json_output_is_what_its_schema_says(online: Wai, arguments: tuple[str, ...]) -> None:
-    command = arguments[:1] if arguments[0] == "run" else arguments[:2]
+    assert online("run", "-q", "-c", "described", "hello").exit_code == 0
+    whole = arguments[0] == "run" or " " in arguments[0]
+    command = arguments[:1] if whole else arguments[:2]
+    arguments = tuple(word for argument in arguments for word in argument.split())
     described = online("schema", *command)
     assert described.exit_code == 0
     schema = json.loads(described.stdout)

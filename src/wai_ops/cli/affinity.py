@@ -15,7 +15,9 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="tenant:workflow
 
 
 @app.command("list")
-def list_command(ctx: typer.Context, fmt: FormatOption = Format.TABLE) -> None:
+def list_command(
+    ctx: typer.Context, fmt: FormatOption = Format.TABLE, as_json: JsonOption = False
+) -> None:
     """List the sessions, the most recently used first.
 
     \b
@@ -27,7 +29,8 @@ def list_command(ctx: typer.Context, fmt: FormatOption = Format.TABLE) -> None:
     from wai_ops.runtime.affinity_view import list_affinity
 
     context: AppContext = ctx.obj
-    emit(list_affinity(context.settings.state_dir, _limits(context), context.clock), fmt)
+    table = list_affinity(context.settings.state_dir, _limits(context), context.clock)
+    emit(table, Format.JSON if as_json else fmt)
 
 
 @app.command()

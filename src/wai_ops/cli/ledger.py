@@ -46,7 +46,9 @@ def fold(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def status(ctx: typer.Context, fmt: FormatOption = Format.TABLE) -> None:
+def status(
+    ctx: typer.Context, fmt: FormatOption = Format.TABLE, as_json: JsonOption = False
+) -> None:
     """Show what the ledger holds and what waits for it. Changes nothing.
 
     \b
@@ -58,7 +60,8 @@ def status(ctx: typer.Context, fmt: FormatOption = Format.TABLE) -> None:
     from wai_ops.observe.ledger.status import read_status
 
     context = ctx.obj
-    emit(read_status(context.settings.state_dir, context.clock, watch), fmt)
+    table = read_status(context.settings.state_dir, context.clock, watch)
+    emit(table, Format.JSON if as_json else fmt)
 
 
 @app.command()
@@ -80,6 +83,7 @@ def sql(
     ctx: typer.Context,
     statement: Annotated[str, typer.Argument(metavar="SQL|-", help="One SELECT; - reads stdin.")],
     fmt: FormatOption = Format.TABLE,
+    as_json: JsonOption = False,
 ) -> None:
     """Query the ledger with DuckDB SQL. Read-only: no files, no network, no settings.
 
@@ -94,7 +98,8 @@ def sql(
 
     context = ctx.obj
     text = sys.stdin.read() if statement == "-" else statement
-    emit(query_sql(context.settings.state_dir, context.clock, text, watch), fmt)
+    table = query_sql(context.settings.state_dir, context.clock, text, watch)
+    emit(table, Format.JSON if as_json else fmt)
 
 
 @app.command()

@@ -9,7 +9,9 @@ from wai_ops.cli.output import Format
 FormatOption = Annotated[
     Format, typer.Option("--format", "-f", help="How rows come out.", show_default=True)
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout; see wai schema.")
+]
 LocalOption = Annotated[
     bool, typer.Option("--local", help="Use the local emulator: no account, nothing billed.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from wai_ops.cli.app import new_app
-from wai_ops.cli.options import FormatOption, SinceOption, UntilOption
+from wai_ops.cli.options import FormatOption, JsonOption, SinceOption, UntilOption
 from wai_ops.cli.output import Format, emit
 
 app = new_app("Answer questions from the ledger.")
@@ -36,6 +36,7 @@ def cost(
     since: SinceOption = None,
     until: UntilOption = None,
     fmt: FormatOption = Format.TABLE,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what calls cost, dearest first: metered, confirmed, estimated and unknown apart.
 
@@ -54,4 +55,4 @@ def cost(
     window = parse_window(since, until, now=context.clock.now())
     with open_ledger(context.settings.state_dir, context.clock, watch) as store:
         table = cost_report(store, window, By(by.value))
-    emit(table, fmt)
+    emit(table, Format.JSON if as_json else fmt)

@@ -11,14 +11,26 @@ app = new_app()
 RECORDS: dict[str, str] = {
     "models show": "wai_ops.observe.models:ModelDetail",
     "run": "wai_ops.runtime.result:RunResult",
+    "run --dry-run": "wai_ops.runtime.preview:RunPreview",
+    "affinity show": "wai_ops.runtime.affinity_view:AffinityDetail",
+    "affinity rotate": "wai_ops.runtime.affinity_view:AffinityDetail",
+    "ledger fold": "wai_ops.observe.ledger.fold:FoldResult",
+    "ledger rebuild": "wai_ops.observe.ledger.rebuild:RebuildResult",
 }
 """Commands whose --json is one record: command -> the dataclass of that record."""
 
 TABLES: dict[str, str] = {
     "doctor": "wai_ops.observe.doctor.rows:CheckRow",
     "config show": "wai_ops.config.show:SettingRow",
+    "affinity list": "wai_ops.runtime.affinity_view:AffinityRow",
+    "ledger status": "wai_ops.observe.ledger.status:LedgerStatus",
     "models list": "wai_ops.observe.models:ModelRow",
     "models sync": "wai_ops.observe.models:ChangeRow",
+    "report cost": "wai_ops.observe.reports.cost:CostByWorkflow",
+    "report cost --by day": "wai_ops.observe.reports.cost:CostByDay",
+    "report cost --by model": "wai_ops.observe.reports.cost:CostByModel",
+    "report cost --by prompt": "wai_ops.observe.reports.cost:CostByPrompt",
+    "report cost --by tenant": "wai_ops.observe.reports.cost:CostByTenant",
 }
 """Commands whose --json is a table: command -> the dataclass of its rows."""
 
@@ -35,6 +47,7 @@ def schema(
     Examples:
       wai schema
       wai schema models list
+      wai schema "report cost --by tenant"
     """
     from wai_ops.cli.output import print_json
     from wai_ops.core.errors import UsageError
