@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find src completions -type f -not -name '*.pyc' 2>/dev/null)
 CHECKED := src tests scripts benchmarks
+PYTEST_ARGS ?= -q -n auto
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
