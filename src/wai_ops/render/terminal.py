@@ -14,11 +14,16 @@ from wai_ops.core.text import one_line
 from wai_ops.render.layout import GAP, NARROWEST_TEXT, Band, ShownColumn, bands, shown_columns
 
 NO_ROWS = "(no rows)"
+_NARROWEST_TERMINAL = 20
+"""Below this the terminal's own wrapping does less harm than ours."""
 
 
 def to_text(table: Table[Any], *, width: int | None) -> str:
     """Return title, rows, total and verdict; notes go elsewhere. `width` None: plain, unwrapped."""
-    lines = _plain_lines(table) if width is None else _terminal_lines(table, width)
+    if width is None:
+        lines = list(_plain_lines(table))
+    else:
+        lines = _terminal_lines(table, max(width, _NARROWEST_TERMINAL))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -104,7 +109,6 @@ def _print_band(console: Any, band: Band, *, has_total: bool) -> None:
             Text(column.label),
             header_style="bold",
             justify="right" if column.is_numeric else "left",
-            vertical="bottom" if column.is_numeric else "top",
             overflow="fold",
             width=width,
         )
