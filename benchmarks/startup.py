@@ -58,7 +58,7 @@ def programs() -> dict[str, tuple[list[str], float | None]]:
     for group in GROUPS:
         found[f"wai {group} --help"] = ([wai, group, "--help"], 10)
     # What the pages save: an option before --help is answered by the parser itself. No promise.
-    found["wai report cost --json --help"] = ([wai, "report", "cost", "--json", "--help"], None)
+    found["wai run --json --help"] = ([wai, "run", "--json", "--help"], None)
     return found
 
 

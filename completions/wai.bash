@@ -11,16 +11,16 @@ _wai_table() {
         'wai doctor') commands='' options='--local --format -f --json --help -h' ;;
         'wai run') commands='' options='--prompt -p --var --system -s --model -m --workflow -w --tenant -t --conversation -c --max-tokens --temperature --seed --json-schema --tools --endpoint --no-stream --dry-run --local --reasoning --quiet -q --json --help -h' ;;
         'wai affinity') commands='list show rotate' options='--help -h' ;;
-        'wai affinity list') commands='' options='--format -f --help -h' ;;
+        'wai affinity list') commands='' options='--format -f --json --help -h' ;;
         'wai affinity show') commands='' options='--json --help -h' ;;
         'wai affinity rotate') commands='' options='--json --help -h' ;;
         'wai report') commands='cost' options='--help -h' ;;
-        'wai report cost') commands='' options='--by --since --until --format -f --help -h' ;;
+        'wai report cost') commands='' options='--by --since --until --format -f --json --help -h' ;;
         'wai ledger') commands='fold status path sql export rebuild' options='--help -h' ;;
         'wai ledger fold') commands='' options='--json --help -h' ;;
-        'wai ledger status') commands='' options='--format -f --help -h' ;;
+        'wai ledger status') commands='' options='--format -f --json --help -h' ;;
         'wai ledger path') commands='' options='--help -h' ;;
-        'wai ledger sql') commands='' options='--format -f --help -h' ;;
+        'wai ledger sql') commands='' options='--format -f --json --help -h' ;;
         'wai ledger export') commands='' options='--output -o --format -f --force --help -h' ;;
         'wai ledger rebuild') commands='' options='--json --help -h' ;;
         'wai models') commands='list show sync' options='--help -h' ;;
@@ -94,9 +94,10 @@ _wai_names() {
         while IFS= read -r line && ((${#lines[@]} < 1000)); do lines+=("$line"); done <"$file"
     fi
     for line in "${lines[@]}"; do
-        [[ $line == "$wanted"* ]] && found+=("${line#*$'\t'}")
+        [[ $line == "$wanted"* ]] && found+=("$line")
     done
     ((${#found[@]})) || return
+    found=("${found[@]#*$'\t'}")
     IFS=$'\n'
     line=$IFS${found[*]}
     if [[ $line == *[!A-Za-z0-9._@/$'\n'-]* || $line == *$'\n'[!A-Za-z0-9]* ]]; then

@@ -72,7 +72,7 @@ function __wai_options
                 --local 'Use the local emulator: no account, nothing billed.' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai run'
@@ -102,7 +102,7 @@ function __wai_options
                 --reasoning 'Show the model\'s reasoning on stderr.' \
                 --quiet 'No summary line on stderr.' \
                 -q 'No summary line on stderr.' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai affinity'
@@ -113,16 +113,17 @@ function __wai_options
             printf '%s\t%s\n' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai affinity show'
             printf '%s\t%s\n' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai affinity rotate'
             printf '%s\t%s\n' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai report'
@@ -136,6 +137,7 @@ function __wai_options
                 --until 'Up to, exclusive: as --since.' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai ledger'
@@ -144,13 +146,14 @@ function __wai_options
                 -h 'Show this message and exit.'
         case 'wai ledger fold'
             printf '%s\t%s\n' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai ledger status'
             printf '%s\t%s\n' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai ledger path'
@@ -161,6 +164,7 @@ function __wai_options
             printf '%s\t%s\n' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai ledger export'
@@ -174,7 +178,7 @@ function __wai_options
                 -h 'Show this message and exit.'
         case 'wai ledger rebuild'
             printf '%s\t%s\n' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai models'
@@ -190,14 +194,14 @@ function __wai_options
                 --active 'Leave out retired models.' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai models show'
             printf '%s\t%s\n' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai models sync'
@@ -205,7 +209,7 @@ function __wai_options
                 --local 'Use the local emulator: no account, nothing billed.' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai config'
@@ -216,7 +220,7 @@ function __wai_options
             printf '%s\t%s\n' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai config validate'
@@ -232,7 +236,7 @@ function __wai_options
                 --port 'Port on 127.0.0.1; 0: any free one.' \
                 --state 'Its folder. Default: beside wai\'s own state.' \
                 --backend 'scripted, smollm2, or the path of a GGUF file.' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai emulator env'
@@ -242,7 +246,7 @@ function __wai_options
                 -h 'Show this message and exit.'
         case 'wai emulator fetch-model'
             printf '%s\t%s\n' \
-                --json 'Print one JSON object on stdout.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai schema'

@@ -68,7 +68,7 @@ $waiOptions = @{
         '--local' = 'Use the local emulator: no account, nothing billed.'
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -98,7 +98,7 @@ $waiOptions = @{
         '--reasoning' = 'Show the model''s reasoning on stderr.'
         '--quiet' = 'No summary line on stderr.'
         '-q' = 'No summary line on stderr.'
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -109,16 +109,17 @@ $waiOptions = @{
     'wai affinity list' = [ordered]@{
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
     'wai affinity show' = [ordered]@{
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
     'wai affinity rotate' = [ordered]@{
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -132,6 +133,7 @@ $waiOptions = @{
         '--until' = 'Up to, exclusive: as --since.'
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -140,13 +142,14 @@ $waiOptions = @{
         '-h' = 'Show this message and exit.'
     }
     'wai ledger fold' = [ordered]@{
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
     'wai ledger status' = [ordered]@{
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -157,6 +160,7 @@ $waiOptions = @{
     'wai ledger sql' = [ordered]@{
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -170,7 +174,7 @@ $waiOptions = @{
         '-h' = 'Show this message and exit.'
     }
     'wai ledger rebuild' = [ordered]@{
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -186,14 +190,14 @@ $waiOptions = @{
         '--active' = 'Leave out retired models.'
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
     'wai models show' = [ordered]@{
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -201,7 +205,7 @@ $waiOptions = @{
         '--local' = 'Use the local emulator: no account, nothing billed.'
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -212,7 +216,7 @@ $waiOptions = @{
     'wai config show' = [ordered]@{
         '--format' = 'How rows come out.'
         '-f' = 'How rows come out.'
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -228,7 +232,7 @@ $waiOptions = @{
         '--port' = 'Port on 127.0.0.1; 0: any free one.'
         '--state' = 'Its folder. Default: beside wai''s own state.'
         '--backend' = 'scripted, smollm2, or the path of a GGUF file.'
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }
@@ -238,7 +242,7 @@ $waiOptions = @{
         '-h' = 'Show this message and exit.'
     }
     'wai emulator fetch-model' = [ordered]@{
-        '--json' = 'Print one JSON object on stdout.'
+        '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'
     }

@@ -53,9 +53,10 @@ _wai_names() {
         while IFS= read -r line && ((${#lines[@]} < 1000)); do lines+=("$line"); done <"$file"
     fi
     for line in "${lines[@]}"; do
-        [[ $line == "$wanted"* ]] && found+=("${line#*$'\t'}")
+        [[ $line == "$wanted"* ]] && found+=("$line")
     done
     ((${#found[@]})) || return
+    found=("${found[@]#*$'\t'}")
     IFS=$'\n'
     line=$IFS${found[*]}
     if [[ $line == *[!A-Za-z0-9._@/$'\n'-]* || $line == *$'\n'[!A-Za-z0-9]* ]]; then
