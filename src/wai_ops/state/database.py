@@ -60,12 +60,13 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
     """Return the schema version; refuse what is not ours or comes from the future."""
+    # In this order, because another process may be setting the file up between two of these, in
+    # one transaction: whoever has seen its tables then sees its mark, too.
     version: int = connection.execute("pragma user_version").fetchone()[0]
+    tables: int = connection.execute("select count(*) from sqlite_schema").fetchone()[0]
     application: int = connection.execute("pragma application_id").fetchone()[0]
-    if application == 0 and version == 0:
-        tables = connection.execute("select count(*) from sqlite_schema").fetchone()[0]
-        if tables == 0:
-            return 0
+    if application == 0 and version == 0 and tables == 0:
+        return 0
     if application != APPLICATION_ID:
         raise DataError(
             f"{path} is a database of another program",
