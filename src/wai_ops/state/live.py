@@ -59,8 +59,10 @@ class LiveState:
 
     @staticmethod
     def exists(state_dir: Path) -> bool:
-        """Say whether the folder has a live state at all."""
-        return (state_dir / FILE_NAME).exists()
+        """Say whether the folder has a live state at all. Raises DataError if it may not be seen."""
+        path = state_dir / FILE_NAME
+        with translated(path):
+            return path.exists()
 
     def close(self) -> None:
         """Close the connection."""
