@@ -3,6 +3,7 @@
 Lines are `kind<TAB>name`. It is a cache: losing it costs nothing but a completion.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,7 +23,11 @@ def remember_names(state_dir: Path, names: Iterable[tuple[str, str]]) -> None:
         lines = [f"{kind}\t{name}" for kind, name in names if is_name(name)]
         if new := [line for line in lines if line not in known]:
             mode = "a" if len(text) < MAX_BYTES else "w"
-            with path.open(mode, encoding="utf-8") as file:
+            with open(path, mode, encoding="utf-8", opener=_private) as file:
                 file.write("".join(f"{line}\n" for line in new))
     except OSError:
         return  # only completion would have used it
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
