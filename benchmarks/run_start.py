@@ -23,8 +23,7 @@ import time
 from pathlib import Path
 
 MODEL = "@cf/zai-org/glm-5.3-flash"
-BARE = (
-    """
+BARE = """
 import json
 from typing import Annotated
 
@@ -37,7 +36,7 @@ def main(
     url: Annotated[str, typer.Option()],
     token: Annotated[str, typer.Option(envvar="CLOUDFLARE_API_TOKEN")],
 ) -> None:
-    body = {"model": "%s", "messages": [{"role": "user", "content": text}], "stream": True}
+    body = {"model": "MODEL", "messages": [{"role": "user", "content": text}], "stream": True}
     headers = {"authorization": f"Bearer {token}"}
     with httpx.Client() as client, client.stream("POST", url, json=body, headers=headers) as answer:
         for line in answer.iter_lines():
@@ -48,9 +47,7 @@ def main(
 
 
 typer.run(main)
-"""
-    % MODEL
-)
+""".replace("MODEL", MODEL)
 FINAL = {"index": 0, "delta": {}, "finish_reason": "stop"}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
 EVENTS = [
@@ -88,7 +85,8 @@ def measure(
     command: list[str], listener: socket.socket, folder: Path, environ: dict[str, str]
 ) -> tuple[float, float]:
     """Run once; return milliseconds from start to the first request byte, and from the end of the
-    answer to the exit."""
+    answer to the exit.
+    """
     started = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -173,10 +171,10 @@ def main() -> int:
 
 def report(starts: dict[str, list[float]], ends: dict[str, list[float]]) -> int:
     """Print the table and the promises; return the exit code."""
-    for name in starts:
+    for name, taken in starts.items():
         print(
-            f"{name:<20} start to first byte {statistics.median(starts[name]):7.1f} ms "
-            f"(min {min(starts[name]):7.1f})   last byte to exit "
+            f"{name:<20} start to first byte {statistics.median(taken):7.1f} ms "
+            f"(min {min(taken):7.1f})   last byte to exit "
             f"{statistics.median(ends[name]):6.1f} ms (min {min(ends[name]):5.1f})"
         )
     promises = [
