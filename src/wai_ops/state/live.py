@@ -59,7 +59,7 @@ class LiveState:
 
     @staticmethod
     def exists(state_dir: Path) -> bool:
-        """Say whether the folder has a live state at all. Raises DataError if it may not be seen."""
+        """Say whether the folder has a live state. Raises DataError if it may not be seen."""
         path = state_dir / FILE_NAME
         with translated(path):
             return path.exists()
