@@ -177,11 +177,15 @@ def test_a_ledger_that_another_program_has_open_says_so(
 ) -> None:
     fold(state_dir, clock)
     record_attempts(state_dir, [attempt(1)])
-    with duckdb.connect(state_dir / "ledger.duckdb"):
-        ran = wai("ledger", "fold")
-    assert (ran.exit_code, ran.stdout) == (6, "")
-    assert "is open in another program" in ran.stderr
-    assert "wai: hint: close it there (a DuckDB shell, a notebook), then try again" in ran.stderr
+    for command in ("fold", "status", "rebuild"):
+        with duckdb.connect(state_dir / "ledger.duckdb"):
+            ran = wai("ledger", command)
+        assert (ran.exit_code, ran.stdout) == (6, "")
+        assert "is open in another program" in ran.stderr
+        assert ran.stderr.endswith(
+            "wai: hint: close it there (a DuckDB shell, a notebook), then try again\n"
+        )
+    assert [path.name for path in state_dir.glob("ledger.duckdb*")] == ["ledger.duckdb"]
     assert wai("ledger", "fold").exit_code == 0
     assert attempt_ids(state_dir) == ["attempt-1"]
 

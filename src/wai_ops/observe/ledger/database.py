@@ -34,6 +34,10 @@ _DISK_FULL = (
 )
 
 
+class DamagedError(DataError):
+    """DuckDB cannot make sense of a file: not a matter of space, access or another program."""
+
+
 @cache
 def statement(name: str) -> str:
     """Return the text of `sql/<name>.sql` beside this module."""
@@ -61,6 +65,10 @@ def translated(path: Path, *, hint: str | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise DataError(
+            f"cannot use {path}: {first_line(error)}", hint="close other programs and try again"
+        ) from error
     except duckdb.Error as error:
         raise _data_error(path, first_line(error), hint) from error
     except OSError as error:
@@ -239,7 +247,7 @@ def _data_error(path: Path, text: str, hint: str | None) -> DataError:
             f"cannot use {path}: {text}",
             hint="make the folder writable, or set WAI_STATE_DIR to another folder",
         )
-    return DataError(
+    return DamagedError(
         f"cannot use {path}: {text}",
         hint=hint or "if it is damaged, `wai ledger rebuild` makes it anew from the archive",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from wai_ops.core.clock import Clock
 from wai_ops.core.errors import DataError
 from wai_ops.observe.ledger.database import (
+    DamagedError,
     connected,
     empty_scratch,
     make_ledger_file,
@@ -53,15 +54,13 @@ def rebuild(state_dir: Path, clock: Clock, progress: Progress = ignore_progress)
 
 
 def _rows_held(state_dir: Path, path: Path) -> int | None:
-    """Count the old ledger's rows; None: it is damaged. Raises DataError for what is not ours."""
+    """Count the old ledger's rows; None: it is damaged. Raises DataError for any other trouble."""
     if not path.exists():
         return 0
     refuse_foreign(path)
     try:
         return read_held(state_dir, path).row_count
-    except DataError as error:
-        if error.__cause__ is None:  # another program's, or a newer version's: it is well
-            raise
+    except DamagedError:
         return None
 
 
