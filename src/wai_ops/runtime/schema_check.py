@@ -1,6 +1,7 @@
 """Output against a JSON Schema: the answer is parsed and judged, never repaired."""
 
 import json
+import math
 from typing import Any
 
 from wai_ops.cloudflare.inference import Reply
@@ -21,13 +22,18 @@ class SchemaCheck:
         import jsonschema.validators
         from referencing import Registry
 
-        kind = jsonschema.validators.validator_for(schema)
         try:
+            # An unknown dialect is judged as the latest one.
+            kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
             kind.check_schema(schema)
         except jsonschema.SchemaError as error:
             path = "/".join(str(part) for part in error.absolute_path)
             raise UsageError(
                 f"not a valid JSON Schema: {one_line(error.message)}", where=f"{where}#/{path}"
+            ) from error
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise UsageError(
+                f"not a valid JSON Schema: {one_line(str(error))}", where=where
             ) from error
         self._validator = kind(schema, registry=Registry())
         self.output: Any = None
@@ -39,7 +45,9 @@ class SchemaCheck:
         if reply.answer.finish_reason in {"length", "model_length"}:
             return  # cut by the limit: that is the finding, not the shape of the rest
         try:
-            value = json.loads(reply.answer.text)
+            value = json.loads(
+                reply.answer.text, parse_float=_finite, parse_constant=_refuse_constant
+            )
         except (ValueError, RecursionError) as error:
             reply.failure = FailureClass.INVALID_OUTPUT
             reply.error_message = one_line(f"not JSON: {error}")
@@ -50,9 +58,27 @@ class SchemaCheck:
             reply.failure = FailureClass.INVALID_OUTPUT
             reply.error_message = one_line(f"the schema refers to what it does not hold: {error}")
             return
+        except Exception as error:  # noqa: BLE001 - the answer is paid for: nothing may lose it
+            # A schema that refers to itself, a number beyond all arithmetic, nesting too deep.
+            reply.failure = FailureClass.INVALID_OUTPUT
+            reply.error_message = one_line(f"cannot be judged: {type(error).__name__}: {error}")
+            return
         if problem is not None:
             path = "/".join(str(part) for part in problem.absolute_path)
             reply.failure = FailureClass.INVALID_OUTPUT
             reply.error_message = one_line(f"at /{path}: {problem.message}")
             return
         self.output = value
+
+
+def _finite(text: str) -> float:
+    """Read a number; one beyond the range of floats would become infinity, which is not JSON."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"the number {text} is out of range")
+    return value
+
+
+def _refuse_constant(text: str) -> float:
+    """Refuse NaN and Infinity, which Python reads and JSON does not know."""
+    raise ValueError(f"{text} is no JSON value")
