@@ -52,9 +52,11 @@ def cost_of_reply(reply: Reply, pricing: Pricing) -> Cost:
         return cost_of(usage, pricing.rates, CostState.ESTIMATED) if usage else UNKNOWN_COST
     if usage is not None:
         return cost_of(usage, pricing.rates)
+    answer = reply.answer
+    calls = "".join(call.name + call.arguments for call in answer.tool_calls)
     guess = Usage(
         input_tokens=pricing.estimated_input_tokens,
-        output_tokens=estimate_tokens(reply.answer.text + reply.answer.reasoning),
+        output_tokens=estimate_tokens(answer.text + answer.reasoning + calls),
     )
     return cost_of(guess, pricing.rates, CostState.ESTIMATED)
 
