@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,26 +73,33 @@ def render(template: Template, values: Mapping[str, str]) -> str:
         autoescape=False,
         keep_trailing_newline=False,
     )
+    where = str(template.path)
     try:
         wanted = meta.find_undeclared_variables(environment.parse(template.text))
-        if missing := sorted(wanted - values.keys()):
-            raise UsageError(
-                f"the prompt needs {', '.join(missing)}",
-                where=str(template.path),
-                hint=" ".join(f"--var {name}=…" for name in missing),
-            )
-        if unused := sorted(values.keys() - wanted):
-            raise UsageError(
-                f"the prompt does not use {', '.join(unused)}",
-                where=str(template.path),
-                hint=f"it uses: {', '.join(sorted(wanted)) or 'no variables'}",
-            )
+        _same_names(wanted, values.keys(), where)
         return environment.from_string(template.text).render(**values)
+    except UsageError:
+        raise
     except jinja2.TemplateSyntaxError as error:
+        words = one_line(error.message or "syntax error")
+        raise UsageError(words, where=f"{where}:{error.lineno}") from error
+    except Exception as error:
+        # A template is a program: whatever it raises, nested too deeply included, is its own.
+        known = isinstance(error, jinja2.TemplateError)
+        words = one_line(str(error) if known else f"{type(error).__name__}: {error}")
+        raise UsageError(f"the prompt cannot be rendered: {words}", where=where) from error
+
+
+def _same_names(wanted: AbstractSet[str], given: AbstractSet[str], where: str) -> None:
+    if missing := sorted(wanted - given):
         raise UsageError(
-            one_line(error.message or "syntax error"), where=f"{template.path}:{error.lineno}"
-        ) from error
-    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
+            f"the prompt needs {', '.join(missing)}",
+            where=where,
+            hint=" ".join(f"--var {name}=…" for name in missing),
+        )
+    if unused := sorted(given - wanted):
         raise UsageError(
-            f"the prompt cannot be rendered: {one_line(str(error))}", where=str(template.path)
-        ) from error
+            f"the prompt does not use {', '.join(unused)}",
+            where=where,
+            hint=f"it uses: {', '.join(sorted(wanted)) or 'no variables'}",
+        )
