@@ -73,8 +73,8 @@ $waiOptions = @{
         '-h' = 'Show this message and exit.'
     }
     'wai run' = [ordered]@{
-        '--prompt' = 'A prompt file instead of TEXT.'
-        '-p' = 'A prompt file instead of TEXT.'
+        '--prompt' = 'A prompt file, or the name of one in prompts/, not TEXT.'
+        '-p' = 'A prompt file, or the name of one in prompts/, not TEXT.'
         '--var' = 'A variable of the prompt; repeatable.'
         '--system' = 'The system text of the conversation.'
         '-s' = 'The system text of the conversation.'

@@ -24,7 +24,7 @@ def generated_files() -> dict[str, str]:
 
     root = read_tree(command_tree())
     files = {
-        f"src/wai_ops/cli/help/{'-'.join(command.path)}.txt": command.page
+        f"src/wai_ops/cli/help/{'.'.join(command.path)}.txt": command.page
         for command in root.walk()
     }
     files["docs/cli.md"] = reference(root)

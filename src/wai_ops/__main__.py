@@ -24,7 +24,7 @@ def _help_page(path: list[str]) -> str | None:
     """The generated help page of a command, read as a file: no parser needs to be built for it."""
     if not all(part.replace("-", "").isalpha() for part in path):
         return None
-    name = "-".join(["wai", *path])
+    name = ".".join(["wai", *path])
     try:
         with open(f"{__file__.rpartition('/')[0]}/cli/help/{name}.txt", encoding="utf-8") as page:  # noqa: PTH123 - pathlib costs start-up time
             return page.read()

@@ -73,7 +73,7 @@ def test_what_is_generated_does_not_depend_on_the_order_of_sets(seed: str) -> No
 
 def test_the_check_names_what_differs_is_missing_or_has_no_command() -> None:
     files = generated_files()
-    page = "src/wai_ops/cli/help/wai-run.txt"
+    page = "src/wai_ops/cli/help/wai.run.txt"
     new = "completions/wai.elvish"
     without_page = {name: text for name, text in files.items() if name != page}
     assert stale_files(without_page | {"docs/cli.md": "# Other\n", new: ""}) == sorted(

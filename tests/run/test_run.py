@@ -178,6 +178,24 @@ def test_a_prompt_file_is_rendered_and_named_in_the_record(online: Wai, project:
     assert version.startswith("sha256:")
 
 
+def test_a_prompt_is_found_by_its_name_from_any_folder_of_the_project(
+    online: Wai, project: Path
+) -> None:
+    (project / "prompts").mkdir()
+    (project / "prompts" / "triage.prompt").write_text("Classify: {{ ticket }}")
+    (project / "deep").mkdir()
+    online.folder = project / "deep"
+    result = run_json(online, "-m", MODEL, "--prompt", "triage", "--var", "ticket=late")
+    assert result["prompt"].startswith("triage@sha256:")
+
+
+def test_the_names_for_completion_are_those_that_were_chosen(online: Wai, project: Path) -> None:
+    run_json(online, "-m", MODEL, "-t", "acme", "-w", "support", "hello")
+    run_json(online, "-m", MODEL, "-t", "acme", "-w", "support", "-c", "c1", "hello")
+    lines = (project / ".wai" / "names").read_text().splitlines()
+    assert sorted(lines) == ["conversation\tc1", "tenant\tacme", "workflow\tsupport"]
+
+
 def test_standard_input_is_the_prompt(online: Wai) -> None:
     ran = online("run", "-q", "-m", MODEL, "-", stdin="a question from a file\n")
     assert ran.exit_code == 0

@@ -30,7 +30,10 @@ def run(
     ] = None,
     *,
     prompt: Annotated[
-        Path | None, typer.Option("--prompt", "-p", help="A prompt file instead of TEXT.")
+        Path | None,
+        typer.Option(
+            "--prompt", "-p", help="A prompt file, or the name of one in prompts/, not TEXT."
+        ),
     ] = None,
     var: Annotated[
         list[str] | None,
@@ -102,7 +105,7 @@ def run(
     Examples:
       wai run --local "Why is the sky blue?"
       wai run - < question.txt
-      wai run --prompt prompts/triage.prompt --var ticket="It is down"
+      wai run --prompt triage --var ticket="It is down"
       wai run --tenant acme --workflow support --conversation c1 "Hello"
       wai run --dry-run --json "What would this cost?"
     """
@@ -110,7 +113,7 @@ def run(
 
     context: AppContext = ctx.obj
     ask, check = build_ask(
-        context.settings.defaults,
+        context.settings,
         now=context.clock.now(),
         text=text,
         prompt=prompt,
@@ -132,16 +135,21 @@ def run(
     if dry_run:
         _show_plan(context, ask, as_json=as_json, local=local)
     else:
-        _run(context, ask, check, local=local, reasoning=reasoning, quiet=quiet, as_json=as_json)
+        names = [("tenant", ask.tenant), ("workflow", ask.workflow)]
+        names += [("conversation", conversation)] if conversation else []
+        names += [("prompt", ask.prompt_name)] if prompt else []
+        sink = _Sink(as_json=as_json, reasoning=reasoning)
+        _run(context, ask, check, sink, names, local=local, quiet=quiet, as_json=as_json)
 
 
 def _run(
     context: AppContext,
     ask: "Ask",
     check: Any,
+    sink: "_Sink",
+    names: list[tuple[str, str]],
     *,
     local: bool,
-    reasoning: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -152,22 +160,12 @@ def _run(
     from wai_ops.state.live import LiveState
     from wai_ops.state.names import remember_names
 
-    settings = context.settings
-    state_dir = settings.state_dir
-    sink = _Sink(as_json=as_json, reasoning=reasoning)
+    state_dir = context.settings.state_dir
     with open_connection(context, role=Role.RUNTIME, local=local) as connection:
         # Not closed: the last one to close writes the whole log back into the database, which
         # takes longer than everything else after the answer. Every step is committed already.
         live = LiveState.open(state_dir, clock=context.clock)
-        remember_names(
-            state_dir,
-            [
-                ("tenant", ask.tenant),
-                ("workflow", ask.workflow),
-                ("conversation", ask.conversation_id),
-                ("prompt", ask.prompt_name),
-            ],
-        )
+        remember_names(state_dir, names)
         service = service_of(context, connection)
         finished = execute(ask, service, surroundings_of(context), live, sink, check=check)
     _present(finished, check, sink, quiet=quiet, as_json=as_json)

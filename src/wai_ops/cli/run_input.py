@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from wai_ops.config.settings import Defaults
+from wai_ops.config.settings import Settings
 from wai_ops.core.errors import UsageError
 from wai_ops.core.ids import is_name, uuid7
 from wai_ops.prompts.template import load_template, read_input, render
@@ -18,7 +18,7 @@ MAX_STDIN = 16 * 1024 * 1024
 
 
 def build_ask(
-    defaults: Defaults,
+    settings: Settings,
     *,
     now: datetime,
     text: str | None,
@@ -38,12 +38,13 @@ def build_ask(
     streamed: bool,
 ) -> tuple[Ask, Any]:
     """Return the question and, with a schema, the check of its answer. Raises UsageError."""
+    defaults = settings.defaults
     name, version = INLINE_PROMPT
     values = _variables(variables)
     if prompt is not None:
         if text is not None:
             raise UsageError("give either TEXT or --prompt, not both")
-        template = load_template(prompt)
+        template = load_template(_prompt_path(prompt, settings))
         name, version, text = template.name, template.version, render(template, values)
     elif values:
         raise UsageError("--var needs a --prompt file", hint="wai run --prompt FILE --var k=v")
@@ -74,6 +75,15 @@ def build_ask(
         endpoint=_endpoint(endpoint),
     )
     return ask, check
+
+
+def _prompt_path(prompt: Path, settings: Settings) -> Path:
+    """A path as it is; a bare name stands for `prompts/NAME.prompt` beside `wai.yaml`."""
+    if prompt.exists() or len(prompt.parts) != 1 or prompt.suffix:
+        return prompt
+    root = settings.config_file.parent if settings.config_file else Path()
+    named = root / "prompts" / f"{prompt}.prompt"
+    return named if named.exists() else prompt
 
 
 def _variables(pairs: Sequence[str]) -> dict[str, str]:

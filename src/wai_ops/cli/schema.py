@@ -38,7 +38,7 @@ TABLES: dict[str, str] = {
 @app.command()
 def schema(
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[COMMAND]...", help="Such as: models list")
+        list[str] | None, typer.Argument(metavar="COMMAND", help="Such as: models list")
     ] = None,
 ) -> None:
     """Print the JSON Schema of a command's --json output; without one, list the commands.
