@@ -275,7 +275,6 @@ def test_keep_alive_comments_do_not_defeat_the_first_token_limit() -> None:
     script: list[Step] = [sse_head(), KEEP_ALIVE, clock.later(61), KEEP_ALIVE, Hang()]
     reply = answer_to(script, clock=clock)
     assert brief(reply) == (FailureClass.TIMEOUT_FIRST_TOKEN, "", False)
-    assert reply.status == 200
 
 
 def test_endless_keep_alive_comments_do_not_defeat_the_first_token_limit() -> None:
