@@ -21,6 +21,13 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of what the model thinks before it answers."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolDelta:
     """A piece of a tool call; `call_id` and `name` come with the first piece of each."""
 
@@ -37,7 +44,7 @@ class Finish:
     reason: str
 
 
-Event = TextDelta | ToolDelta | Finish
+Event = TextDelta | ReasoningDelta | ToolDelta | Finish
 
 
 @dataclass(slots=True)
@@ -47,6 +54,8 @@ class Meter:
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
+    """A part of `output_tokens`."""
 
     def usage(self) -> Usage:
         """The counts so far."""
@@ -54,6 +63,7 @@ class Meter:
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
             cached_input_tokens=self.cached_input_tokens,
+            reasoning_tokens=self.reasoning_tokens,
         )
 
 

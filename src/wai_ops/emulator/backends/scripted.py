@@ -9,9 +9,17 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
-from wai_ops.emulator.backends.base import Cancel, Event, Finish, Meter, TextDelta, ToolDelta
+from wai_ops.emulator.backends.base import (
+    Cancel,
+    Event,
+    Finish,
+    Meter,
+    ReasoningDelta,
+    TextDelta,
+    ToolDelta,
+)
 from wai_ops.emulator.backends.schema_instance import instance_of
 from wai_ops.emulator.inference.call import Call, Tool
 
@@ -27,6 +35,8 @@ _FILLER = (
     "This is the scripted model counting out the words that it was asked for one after another "
     "so that long answers and slow readers can be tried without any cost "
 )
+_THOUGHTS = "The script thinks in fixed words, so that reasoning can be seen, streamed and billed. "
+_THOUGHT_TOKENS = {"minimal": 8, "low": 16, "medium": 32, "high": 64, "xhigh": 96, "max": 128}
 
 
 def tokenise(text: str) -> list[str]:
@@ -44,6 +54,8 @@ def render(call: Call) -> list[str]:
             tokens += tokenise(json.dumps(described, separators=(",", ":")))
     for message in call.messages:
         tokens.append(f"<|{message.role}|>")
+        if message.reasoning:
+            tokens += ["<|reasoning|>", *tokenise(message.reasoning), "<|/reasoning|>"]
         tokens += tokenise(message.content)
         if message.tool_calls:
             tokens += tokenise(json.dumps(message.tool_calls, separators=(",", ":")))
@@ -65,29 +77,35 @@ class ScriptedBackend:
         del replica  # the script is the same everywhere
         limit = call.max_tokens
         tool = _tool_to_call(call)
-        if tool is not None:
-            arguments = json.dumps(instance_of(tool.parameters))
-            size = len(tokenise(tool.name)) + len(tokenise(arguments))
-            if limit is not None and size > limit:
-                meter.output_tokens = limit
-                yield Finish("length")
-                return
-            meter.output_tokens = size
-            yield ToolDelta(0, "", call_id=f"call_{_digest(call)[:24]}", name=tool.name)
-            yield ToolDelta(0, arguments)
-            yield Finish("tool_calls")
-            return
-        for token in tokenise(answer(call)):
+        text = () if tool is not None else tokenise(answer(call))
+        # Thoughts come first, and out of the same budget.
+        events: Iterator[TextDelta | ReasoningDelta] = itertools.chain(
+            map(ReasoningDelta, _thoughts(call)), map(TextDelta, text)
+        )
+        for event in events:
             if meter.output_tokens == limit:
                 yield Finish("length")
                 return
             if cancel.requested:
                 return
             meter.output_tokens += 1
-            yield TextDelta(token)
+            meter.reasoning_tokens += isinstance(event, ReasoningDelta)
+            yield event
             if call.stream:
                 await asyncio.sleep(0)
-        yield Finish("stop")
+        if tool is None:
+            yield Finish("stop")
+            return
+        arguments = json.dumps(instance_of(tool.parameters))
+        size = len(tokenise(tool.name)) + len(tokenise(arguments))
+        if limit is not None and meter.output_tokens + size > limit:
+            meter.output_tokens = limit
+            yield Finish("length")
+            return
+        meter.output_tokens += size
+        yield ToolDelta(0, "", call_id=f"call_{_digest(call)[:24]}", name=tool.name)
+        yield ToolDelta(0, arguments)
+        yield Finish("tool_calls")
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -109,6 +127,13 @@ def answer(call: Call) -> str:
         "This is the scripted model of the local emulator: no neural network read your message. "
         f"You wrote {_quote(asked)} ({count} word{'' if count == 1 else 's'}). {closing}"
     )
+
+
+def _thoughts(call: Call) -> list[str]:
+    if call.reasoning_effort is None:
+        return []
+    wanted = _THOUGHT_TOKENS[call.reasoning_effort]
+    return list(itertools.islice(itertools.cycle(tokenise(_THOUGHTS)), wanted))
 
 
 def _quote(text: str) -> str:

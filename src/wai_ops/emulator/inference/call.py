@@ -14,6 +14,8 @@ class Message:
     tool_calls: Sequence[Mapping[str, Any]] = ()
     """In the OpenAI form, as the client sent them."""
     tool_call_id: str | None = None
+    reasoning: str = ""
+    """What an earlier answer thought, as the client sends it back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +44,7 @@ class Call:
     seed: int | None = None
     stream: bool = False
     include_usage: bool = False
+    reasoning_effort: str | None = None
+    """How hard to think before answering, in the model's own words; None: not at all."""
+    reject_if_busy: bool = False
+    """Refuse at once instead of waiting for capacity."""

@@ -162,7 +162,7 @@ class InferenceEndpoint:
         if job.exchange is not None:
             job.exchange.model = served.model.id
         is_run = self._surface is Surface.RUN
-        call = parse_call(body, is_legacy=served.is_legacy, prompt_allowed=is_run)
+        call = parse_call(body, model=served.model, prompt_allowed=is_run)
         events = self._generate(job, call, headers)
         async with watch_client(receive, job.cancel), aclosing(events):
             if call.stream:

@@ -7,9 +7,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from wai_ops.core.prices import Model
 from wai_ops.emulator.decoding import decode_json
 from wai_ops.emulator.errors import incomplete, invalid_input
 from wai_ops.emulator.inference.call import Call, Message, Tool
+from wai_ops.emulator.inference.reasoning import effort_of
 
 LEGACY_MAX_TOKENS = 256
 """The older schemas' default; the newer ones state none."""
@@ -45,8 +47,9 @@ def decode_body(body: bytes) -> dict[str, Any]:
     return value
 
 
-def parse_call(body: Mapping[str, Any], *, is_legacy: bool, prompt_allowed: bool) -> Call:
+def parse_call(body: Mapping[str, Any], *, model: Model, prompt_allowed: bool) -> Call:
     """Read a request body. `prompt_allowed`: the run endpoint takes a bare prompt. Raises 8001."""
+    is_legacy = model.schema != "openai"
     for name, (lowest, highest) in (_LEGACY_RANGES if is_legacy else _RANGES).items():
         _number(body, name, lowest, highest)
     count = body.get("n")
@@ -72,7 +75,15 @@ def parse_call(body: Mapping[str, Any], *, is_legacy: bool, prompt_allowed: bool
         seed=_integer(body, "seed"),
         stream=_flag(body, "stream"),
         include_usage=options is not None and options.get("include_usage") is True,
+        reasoning_effort=effort_of(body, model),
+        reject_if_busy=rejects_if_busy(body),
     )
+
+
+def rejects_if_busy(body: Mapping[str, Any]) -> bool:
+    """Whether `options.rejectIfBusy` asks for a refusal instead of a place in the queue."""
+    options = body.get("options")
+    return isinstance(options, dict) and options.get("rejectIfBusy") is True
 
 
 def _number(body: Mapping[str, Any], name: str, lowest: float, highest: float) -> None:
@@ -134,7 +145,14 @@ def _message(item: Any, where: str) -> Message:
     call_id = item.get("tool_call_id")
     if call_id is not None and not isinstance(call_id, str):
         raise invalid_input(f"{where}.tool_call_id must be text")
-    return Message(role=role, content=_text(content, where), tool_calls=calls, tool_call_id=call_id)
+    thought = item.get("reasoning", item.get("reasoning_content"))
+    return Message(
+        role=role,
+        content=_text(content, where),
+        tool_calls=calls,
+        tool_call_id=call_id,
+        reasoning=thought if isinstance(thought, str) else "",
+    )
 
 
 def _text(content: Any, where: str) -> str:
@@ -194,7 +212,7 @@ def _tool_choice(value: Any) -> tuple[Literal["auto", "none", "required"], str |
 
 
 def _json_schema(value: Any, *, is_legacy: bool) -> Mapping[str, Any] | None:
-    """The schema of the answer; older models take it bare, newer ones in OpenAI's wrapper too."""
+    """The schema of the answer: native models take it bare, newer ones in OpenAI's wrapper too."""
     match value:
         case None | {"type": "text"}:
             return None
@@ -202,5 +220,12 @@ def _json_schema(value: Any, *, is_legacy: bool) -> Mapping[str, Any] | None:
             return {"type": "object"}
         case {"type": "json_schema", "json_schema": dict(schema)}:
             wrapped = schema.get("schema")
-            return wrapped if isinstance(wrapped, dict) and not is_legacy else schema
+            if not isinstance(wrapped, dict):
+                return schema
+            if is_legacy:
+                raise invalid_input(
+                    "JSON Mode couldn't be met: this model takes json_schema as a bare JSON "
+                    "Schema, without OpenAI's wrapper of name, schema and strict"
+                )
+            return wrapped
     raise invalid_input("response_format must be text, json_object or json_schema with a schema")

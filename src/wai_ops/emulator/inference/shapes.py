@@ -9,23 +9,35 @@ from typing import Any
 
 from wai_ops.core.money import Usage
 from wai_ops.emulator.answers import to_json_bytes
-from wai_ops.emulator.backends.base import Event, Finish, TextDelta, ToolDelta
+from wai_ops.emulator.backends.base import (
+    Event,
+    Finish,
+    ReasoningDelta,
+    TextDelta,
+    ToolDelta,
+)
 
 DONE = b"data: [DONE]\n\n"
+Piece = TextDelta | ReasoningDelta | ToolDelta
 
 
 def usage_json(usage: Usage) -> dict[str, Any]:
     """`usage` as both generations of models report it."""
-    return {
+    shown: dict[str, Any] = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens or 0},
     }
+    if usage.reasoning_tokens:
+        shown["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return shown
 
 
 @dataclass(slots=True)
-class _ToolCall:
+class ToolCall:
+    """One tool call as it comes together; `arguments` is JSON text."""
+
     call_id: str
     name: str
     arguments: str = ""
@@ -36,7 +48,8 @@ class Reply:
     """An answer as it comes together."""
 
     text: list[str] = field(default_factory=list)
-    calls: dict[int, _ToolCall] = field(default_factory=dict)
+    reasoning: list[str] = field(default_factory=list)
+    calls: dict[int, ToolCall] = field(default_factory=dict)
     finish_reason: str | None = None
     """None: it never came to its end."""
 
@@ -45,15 +58,27 @@ class Reply:
         match event:
             case TextDelta(text):
                 self.text.append(text)
+            case ReasoningDelta(text):
+                self.reasoning.append(text)
             case ToolDelta(index, arguments, call_id, name):
-                call = self.calls.setdefault(index, _ToolCall(call_id or "", name or ""))
+                call = self.calls.setdefault(index, ToolCall(call_id or "", name or ""))
                 call.arguments += arguments
             case Finish(reason):
                 self.finish_reason = reason
 
-    def openai(self, *, response_id: str, created: int, model: str, usage: Usage) -> dict[str, Any]:
+    def openai(
+        self,
+        *,
+        response_id: str,
+        created: int,
+        model: str,
+        usage: Usage,
+        reasoning_field: str = "reasoning",
+    ) -> dict[str, Any]:
         """The OpenAI object."""
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self.text)}
+        if self.reasoning:
+            message[reasoning_field] = "".join(self.reasoning)
         if self.calls:
             message["content"] = message["content"] or None
             message["tool_calls"] = [
@@ -111,8 +136,17 @@ def _frame(value: Any) -> bytes:
 class OpenAiFrames:
     """Chunks of the OpenAI form."""
 
-    def __init__(self, *, response_id: str, created: int, model: str, with_usage: bool) -> None:
+    def __init__(
+        self,
+        *,
+        response_id: str,
+        created: int,
+        model: str,
+        with_usage: bool,
+        reasoning_field: str = "reasoning",
+    ) -> None:
         """`with_usage`: a last chunk without choices carries the usage."""
+        self._reasoning_field = reasoning_field
         self._base = {
             "id": response_id,
             "object": "chat.completion.chunk",
@@ -125,10 +159,12 @@ class OpenAiFrames:
         """The opening chunk."""
         return self._chunk({"role": "assistant", "content": ""})
 
-    def delta(self, event: TextDelta | ToolDelta) -> bytes:
+    def delta(self, event: Piece) -> bytes:
         """One piece."""
         if isinstance(event, TextDelta):
             return self._chunk({"content": event.text})
+        if isinstance(event, ReasoningDelta):
+            return self._chunk({self._reasoning_field: event.text})
         call: dict[str, Any] = {"index": event.index}
         if event.name is not None:
             call |= {"id": event.call_id, "type": "function"}
@@ -156,7 +192,7 @@ class LegacyFrames:
         """There is no opening chunk."""
         return b""
 
-    def delta(self, event: TextDelta | ToolDelta) -> bytes:
+    def delta(self, event: Piece) -> bytes:
         """One piece of text; tool calls come whole, at the end."""
         return _frame({"response": event.text}) if isinstance(event, TextDelta) else b""
 
