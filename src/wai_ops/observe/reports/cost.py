@@ -1,7 +1,8 @@
 """What the calls cost: by workflow, tenant, model, prompt or day.
 
 `cost_usd` holds what the models' own usage says: metered and confirmed costs. Estimates stand in a
-column of their own and are never added to it; unknown costs are counted, never taken for zero.
+column of their own and are never added to it. Unknown costs are counted, never taken for zero: a
+group of which no call has a known cost has none either. Calls that cost nothing are known to.
 """
 
 from collections.abc import Iterator
@@ -48,8 +49,8 @@ class CostNumbers:
     confirmed_cost_usd: Decimal | None = col("Confirmed", Unit.USD)
     estimated_cost_usd: Decimal | None = col("Estimated", Unit.USD)
     unknown_cost_count: int = col("Unknown cost", Unit.COUNT)
-    cost_usd: Decimal = col("Cost", Unit.USD)
-    neurons: Decimal = col("Neurons", Unit.NEURONS)
+    cost_usd: Decimal | None = col("Cost", Unit.USD)
+    neurons: Decimal | None = col("Neurons", Unit.NEURONS)
 
 
 @dataclass(frozen=True, kw_only=True)

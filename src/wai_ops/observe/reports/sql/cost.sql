@@ -32,9 +32,10 @@ select
     sum(cost_usd) filter (cost_state = 'confirmed') as confirmed_cost_usd,
     sum(cost_usd) filter (cost_state = 'estimated') as estimated_cost_usd,
     count(*) filter (cost_state = 'unknown') as unknown_cost_count,
-    coalesce(sum(cost_usd) filter (cost_state in ('metered', 'confirmed')), 0) as cost_usd,
-    coalesce(sum(neurons) filter (cost_state in ('metered', 'confirmed')), 0) as neurons
+    -- Null, and not zero, where no call of the group has a known cost.
+    sum(cost_usd) filter (cost_state in ('metered', 'confirmed', 'none')) as cost_usd,
+    sum(neurons) filter (cost_state in ('metered', 'confirmed', 'none')) as neurons
 from fact
 group by grouping sets ((name), ())
 having count(*) > 0
-order by is_total, cost_usd desc, name
+order by is_total, cost_usd desc nulls last, name
