@@ -17,7 +17,7 @@ from wai_ops.emulator.errors import ApiError, no_route
 from wai_ops.emulator.gateway import endpoints as gateway
 from wai_ops.emulator.gateway.log_row import COLO
 from wai_ops.emulator.identity import Permission, check_local
-from wai_ops.emulator.inference.endpoint import InferenceEndpoint, Surface
+from wai_ops.emulator.inference.routes import HOST_PREFIX, inference_routes
 from wai_ops.emulator.services import Services
 
 API = "/client/v4"
@@ -67,7 +67,8 @@ class App:
         headers = scope["wai.headers"] = dict(scope["headers"])
         check_local(headers.get(b"host"), headers.get(b"origin"))
         identity = self._services.store.identity
-        scope["wai.principal"] = identity.authenticate(headers.get(b"authorization"))
+        if not scope["path"].startswith(HOST_PREFIX):  # there the token has another header
+            scope["wai.principal"] = identity.authenticate(headers.get(b"authorization"))
         scope["app"] = self  # tells the router to raise instead of answering in plain text
         try:
             await self._router(scope, receive, send)
@@ -77,15 +78,12 @@ class App:
 
 def _routes(services: Services) -> list[BaseRoute]:
     """The most used first: they are tried in order."""
-    chat = InferenceEndpoint(services, Surface.CHAT)
-    run = InferenceEndpoint(services, Surface.RUN)
 
     def get(path: str, handler: _Handler, permission: Permission | None) -> Route:
         return Route(path, _guarded(services, handler, permission), methods=["GET"])
 
     return [
-        Route(f"{_ACCOUNT}/ai/v1/chat/completions", chat, methods=["POST"]),
-        Route(f"{_ACCOUNT}/ai/run/{{model:path}}", run, methods=["POST"]),
+        *inference_routes(services, _ACCOUNT),
         get(
             f"{_GATEWAYS}/{{gateway_id}}/logs", gateway.list_logs, Permission.GATEWAY_METADATA_READ
         ),

@@ -1,10 +1,14 @@
 """What every handler works with, made once a server."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from wai_ops.core.clock import Clock
 from wai_ops.core.prices import PriceBook
 from wai_ops.emulator.backends.base import Backend
+from wai_ops.emulator.gateway.rate_limit import RateLimits
+from wai_ops.emulator.gateway.response_cache import ResponseCache
 from wai_ops.emulator.gateway.settings import Gateways
 from wai_ops.emulator.replicas import Replicas
 from wai_ops.emulator.store import Store
@@ -20,3 +24,7 @@ class Services:
     gateways: Gateways
     replicas: Replicas
     backend: Backend
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Seconds to wait, without keeping others waiting."""
+    response_cache: ResponseCache = field(default_factory=ResponseCache)
+    rate_limits: RateLimits = field(default_factory=RateLimits)

@@ -1,11 +1,23 @@
-"""One model call on its way through a gateway: its ids, its response headers, its log row."""
+"""One model call on its way: its ids, its response headers, and one log row an attempt.
 
+A direct call, which names no gateway, goes the same way and leaves neither ids nor rows.
+"""
+
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from wai_ops.core.ids import uuid7
-from wai_ops.core.money import NO_COST, Cost, Usage
+from wai_ops.core.money import NO_COST, UNKNOWN_COST, Cost, Usage
+from wai_ops.emulator.answers import JSON_TYPE
+from wai_ops.emulator.backends.base import Meter
 from wai_ops.emulator.gateway.log_row import HEAD_CHARACTERS, LogRow
 from wai_ops.emulator.gateway.metadata import kept_metadata
+from wai_ops.emulator.gateway.options import CallOptions, read_options
+from wai_ops.emulator.gateway.settings import GatewaySettings
+from wai_ops.emulator.inference.surfaces import WORKERS_AI
+from wai_ops.emulator.models import ServedModel
 from wai_ops.emulator.services import Services
 from wai_ops.emulator.times import to_millis_text
 
@@ -13,82 +25,192 @@ CLIENT_CLOSED = 499
 """Status of a row whose client left before the end; the provider's own is not documented."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Gateway:
+    """What one request has to do with its gateway."""
+
+    settings: GatewaySettings
+    options: CallOptions
+    event_id: str
+    metadata: dict[str, str | int | float | bool] | None
+
+
 class Exchange:
-    """Begun when the request has arrived, recorded once, when its answer has ended."""
+    """Begun when the request has arrived; every attempt to answer it is recorded once."""
 
     def __init__(
-        self, services: Services, gateway_id: str, headers: Mapping[bytes, bytes], path: str
-    ) -> None:
-        """Take the ids and remember what the row will need."""
-        self._services = services
-        self._gateway_id = gateway_id
-        self._headers = headers
-        self._path = path
-        self._started = services.clock.monotonic()
-        self._first_at: float | None = None
-        self._recorded = False
-        self.log_id = uuid7(services.clock.now())
-        self.event_id = _text(headers.get(b"cf-aig-event-id")) or uuid7(services.clock.now())
-        self.request_body = b""
-        self.model = ""
-
-    @property
-    def response_headers(self) -> dict[str, str]:
-        """What the gateway adds to every answer."""
-        return {
-            "cf-aig-log-id": self.log_id,
-            "cf-aig-request-id": self.log_id,
-            "cf-aig-event-id": self.event_id,
-            "cf-aig-cache-status": "MISS",
-            "cf-aig-step": "0",
-        }
-
-    def mark_first_byte(self) -> None:
-        """The first part of the answer leaves now."""
-        if self._first_at is None:
-            self._first_at = self._services.clock.monotonic()
-
-    def record(
         self,
-        *,
-        status: int,
-        content_type: str,
-        response: bytes,
-        response_size: int,
-        usage: Usage | None = None,
-        cost: Cost = NO_COST,
+        services: Services,
+        headers: Mapping[bytes, bytes],
+        path: str,
+        settings: GatewaySettings | None,
     ) -> None:
-        """Hand the row to the store; only the first call counts."""
-        if self._recorded:
+        """Remember what the rows will need. `settings` None: a direct call."""
+        self._services = services
+        self.headers = headers
+        self.path = path
+        self.request_body = b""
+        self.is_rest_run = False
+        """Whether the request came to `/ai/run`, where guardrails have codes of their own."""
+        self.is_routed = False
+        """Whether the gateway chose the model, so that it says which."""
+        self.dlp: Mapping[str, Any] | None = None
+        """What DLP found, for the response's header."""
+        self.gateway = None if settings is None else _gateway(services, headers, settings)
+        self.request_id = ""
+        self.current = self.begin()
+        """The attempt under way; the first exists from the request's arrival on."""
+        self.request_id = self.current.log_id
+
+    def begin(self, *, step: int = 0, path: str | None = None, model: str = "") -> "Attempt":
+        """Start the next attempt."""
+        self.current = self._attempt(step=step, path=path or self.path, model=model)
+        return self.current
+
+    def _attempt(self, *, step: int, path: str, model: str = "") -> "Attempt":
+        clock = self._services.clock
+        log_id = "" if self.gateway is None else uuid7(clock.now())
+        return Attempt(log_id=log_id, step=step, path=path, model=model, started=clock.monotonic())
+
+    def response_headers(self, attempt: "Attempt") -> dict[str, str]:
+        """What the gateway adds to every answer."""
+        gateway = self.gateway
+        if gateway is None:
+            return {}
+        headers = {
+            "cf-aig-request-id": self.request_id,
+            "cf-aig-event-id": gateway.event_id,
+            "cf-aig-cache-status": "HIT" if attempt.is_cached else "MISS",
+            "cf-aig-step": str(attempt.step),
+        }
+        if gateway.options.collect_log:
+            headers["cf-aig-log-id"] = attempt.log_id
+        if self.is_routed:
+            headers["cf-aig-model"] = attempt.model
+            headers["cf-aig-provider"] = attempt.provider
+        if self.dlp is not None:
+            headers["cf-aig-dlp"] = json.dumps(self.dlp, separators=(",", ":"))
+        return headers
+
+    def cost(self, attempt: "Attempt") -> Cost:
+        """What an attempt cost: nothing before a model has begun; the client's price if it has."""
+        usage = attempt.usage
+        if usage is None or attempt.is_cached:
+            return NO_COST
+        custom = None if self.gateway is None else self.gateway.options.custom_cost
+        if custom is not None and not attempt.is_scan:
+            return custom.cost(usage)
+        return UNKNOWN_COST if attempt.served is None else attempt.served.cost(usage)
+
+    def record_scan(self, side: str, served: ServedModel, meter: Meter) -> None:
+        """Add the row of a guardrail's evaluation, linked by its event id."""
+        scan = self._attempt(step=self.current.step, path=f"guardrails/{side}")
+        scan.model, scan.served, scan.meter, scan.is_scan = served.model.id, served, meter, True
+        self.record(scan, 200)
+
+    def record(self, attempt: "Attempt", status: int) -> None:
+        """Hand the attempt's row to the store; only the first call counts."""
+        if attempt.is_recorded:
             return
-        self._recorded = True
-        now = self._services.clock.monotonic()
-        first_at = now if self._first_at is None else self._first_at
+        attempt.is_recorded = True
+        gateway = self.gateway
+        if gateway is None or not gateway.options.collect_log:
+            return
+        clock = self._services.clock
+        now = clock.monotonic()
+        first_at = now if attempt.first_at is None else attempt.first_at
+        usage = attempt.usage
+        keeps = gateway.options.collect_payload
         row = LogRow(
-            id=self.log_id,
-            gateway_id=self._gateway_id,
-            event_id=self.event_id,
-            created_at=to_millis_text(self._services.clock.now()),
-            model=self.model,
-            path=self._path,
+            id=attempt.log_id,
+            gateway_id=gateway.settings.id,
+            event_id=gateway.event_id,
+            created_at=to_millis_text(clock.now()),
+            provider=attempt.provider,
+            model=attempt.model,
+            path=attempt.path,
             status_code=status,
             success=status < 400,
-            duration=round((now - self._started) * 1000),
-            latency=round((first_at - self._started) * 1000),
+            cached=attempt.is_cached,
+            step=attempt.step,
+            duration=round((now - attempt.started) * 1000),
+            latency=round((first_at - attempt.started) * 1000),
             request_size=len(self.request_body),
-            response_size=response_size,
-            request_head=_head(self.request_body),
-            response_head=_head(response),
-            request_content_type=_text(self._headers.get(b"content-type")),
-            response_content_type=content_type,
+            response_size=attempt.size,
+            request_head=_head(self.request_body) if keeps else "",
+            response_head=_head(attempt.head) if keeps else "",
+            request_content_type=_text(self.headers.get(b"content-type")),
+            response_content_type=attempt.content_type,
             tokens_in=None if usage is None else usage.input_tokens,
             tokens_out=None if usage is None else usage.output_tokens,
             cached_tokens_in=None if usage is None else usage.cached_input_tokens,
-            cost=cost.cost_usd,
-            metadata=kept_metadata(_text(self._headers.get(b"cf-aig-metadata"))),
-            user_agent=_text(self._headers.get(b"user-agent")),
+            reasoning_tokens_out=None if usage is None else usage.reasoning_tokens,
+            cost=self.cost(attempt).cost_usd,
+            custom_cost=gateway.options.custom_cost is not None
+            and not (attempt.is_cached or attempt.is_scan),
+            metadata=gateway.metadata,
+            user_agent=_text(self.headers.get(b"user-agent")),
         )
         self._services.store.write("insert_log", row.to_columns())
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One attempt: one provider asked once, or a refusal before anybody was asked."""
+
+    log_id: str
+    step: int
+    path: str
+    model: str
+    started: float
+    provider: str = WORKERS_AI
+    served: ServedModel | None = None
+    meter: Meter | None = None
+    """None: nothing has been answered, and there is nothing to pay."""
+    is_cached: bool = False
+    is_scan: bool = False
+    content_type: str = JSON_TYPE
+    head: bytes = b""
+    size: int = 0
+    first_at: float | None = None
+    is_recorded: bool = False
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens so far; a cached answer has none."""
+        if self.is_cached:
+            return Usage(input_tokens=0, output_tokens=0)
+        return None if self.meter is None else self.meter.usage()
+
+    def note(self, part: bytes) -> None:
+        """Count a part of the answer that is about to leave."""
+        self.size += len(part)
+        if len(self.head) < HEAD_CHARACTERS:
+            self.head += part[: HEAD_CHARACTERS - len(self.head)]
+
+
+async def begin_exchange(
+    services: Services, headers: Mapping[bytes, bytes], path: str, gateway_id: str | None
+) -> Exchange:
+    """The exchange of a request; `gateway_id` None: a direct call. Raises 400/2001."""
+    settings = None if gateway_id is None else await services.gateways.require(gateway_id)
+    return Exchange(services, headers, path, settings)
+
+
+def gateway_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """The gateway that a request to the REST API names."""
+    return _text(headers.get(b"cf-aig-gateway-id")) or None
+
+
+def _gateway(
+    services: Services, headers: Mapping[bytes, bytes], settings: GatewaySettings
+) -> Gateway:
+    return Gateway(
+        settings=settings,
+        options=read_options(headers, settings),
+        event_id=_text(headers.get(b"cf-aig-event-id")) or uuid7(services.clock.now()),
+        metadata=kept_metadata(_text(headers.get(b"cf-aig-metadata"))),
+    )
 
 
 def _text(value: bytes | None) -> str | None:
@@ -97,14 +219,3 @@ def _text(value: bytes | None) -> str | None:
 
 def _head(body: bytes) -> str:
     return body[:HEAD_CHARACTERS].decode("utf-8", "replace")
-
-
-async def begin_exchange(
-    services: Services, headers: Mapping[bytes, bytes], path: str
-) -> Exchange | None:
-    """The exchange of a request that names a gateway; None for a direct call. Raises 400/2001."""
-    gateway_id = _text(headers.get(b"cf-aig-gateway-id"))
-    if not gateway_id:
-        return None
-    await services.gateways.require(gateway_id)
-    return Exchange(services, gateway_id, headers, path)

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from wai_ops.core.clock import Clock
@@ -40,6 +41,27 @@ DEFAULT_SETTINGS: Mapping[str, Any] = {
 """What the provider gives a gateway that created itself: authenticated, logged, no cache."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """What a gateway is told to do, in the words of the API."""
+
+    id: str
+    authentication: bool
+    byok_only: bool
+    cache_ttl: int | None
+    collect_logs: bool
+    dlp: Any
+    guardrails: Any
+    rate_limiting_interval: int | None
+    rate_limiting_limit: int | None
+    rate_limiting_technique: str
+    retry_backoff: str | None
+    retry_delay: int | None
+    retry_max_attempts: int | None
+    spend_limits: Any
+    workers_ai_billing_mode: str
+
+
 class Gateways:
     """Which gateways exist. Known ones are remembered, because every model call asks."""
 
@@ -47,15 +69,15 @@ class Gateways:
         """Nothing is read yet."""
         self._store = store
         self._clock = clock
-        self._known: set[str] = set()
+        self._known: dict[str, GatewaySettings] = {}
 
-    async def require(self, gateway_id: str) -> None:
+    async def require(self, gateway_id: str) -> GatewaySettings:
         """Make sure that a model call's gateway exists. Raises 400/2001.
 
         The default one is created by the first request that names it.
         """
-        if gateway_id in self._known:
-            return
+        if (known := self._known.get(gateway_id)) is not None:
+            return known
         if gateway_id == DEFAULT_GATEWAY:
             self._store.write(
                 "insert_gateway",
@@ -65,9 +87,12 @@ class Gateways:
                     "created_at": to_millis_text(self._clock.now()),
                 },
             )
-        elif await self.get(gateway_id) is None:
+        found = await self.get(gateway_id)
+        if found is None:
             raise no_such_gateway(gateway_id)
-        self._known.add(gateway_id)
+        settings = GatewaySettings(**{name: found[name] for name in GatewaySettings.__slots__})
+        self._known[gateway_id] = settings
+        return settings
 
     async def get(self, gateway_id: str) -> dict[str, Any] | None:
         """One gateway as the API shows it."""

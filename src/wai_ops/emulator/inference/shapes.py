@@ -66,6 +66,10 @@ class Reply:
             case Finish(reason):
                 self.finish_reason = reason
 
+    def all_text(self) -> str:
+        """Everything that was said so far: text, and the arguments of tool calls."""
+        return "".join([*self.text, *(call.arguments for call in self.calls.values())])
+
     def openai(
         self,
         *,

@@ -1,0 +1,76 @@
+"""What a request and its answer must pass at the gateway: guardrails and DLP."""
+
+import json
+
+from wai_ops.core.tokens import estimate_tokens
+from wai_ops.emulator.backends.base import Meter
+from wai_ops.emulator.gateway.exchange import Exchange
+from wai_ops.emulator.gateway.guardrails import (
+    SCANNER_MODEL,
+    Side,
+    check_dlp,
+    check_guardrails,
+    dlp_policies,
+    rules_of,
+)
+from wai_ops.emulator.gateway.refusals import dlp_blocked, guardrail_blocked
+from wai_ops.emulator.models import resolve_model
+from wai_ops.emulator.services import Services
+
+
+class Checks:
+    """The checks of one request."""
+
+    def __init__(self, services: Services, exchange: Exchange) -> None:
+        """Nothing is checked yet."""
+        assert exchange.gateway is not None
+        self._services = services
+        self._exchange = exchange
+        self._settings = exchange.gateway.settings
+        self._dlp = dlp_policies(self._settings.dlp)
+
+    @property
+    def needs_response(self) -> bool:
+        """Whether the answer must be seen whole before any of it leaves."""
+        return bool(rules_of(self._settings.guardrails, "response")) or any(
+            "RESPONSE" in policy.checks for policy in self._dlp
+        )
+
+    def request(self) -> None:
+        """DLP and guardrails on what the client sent. Raises ApiError, for all steps."""
+        if self._dlp or rules_of(self._settings.guardrails, "prompt"):
+            self._check("prompt", _text_of(self._exchange.request_body))
+
+    def response(self, text: str) -> None:
+        """DLP and guardrails on what the model said. Raises ApiError."""
+        self._check("response", text)
+
+    def _check(self, side: Side, text: str) -> None:
+        found = check_dlp(self._dlp, side, text)
+        if found is not None:
+            self._exchange.dlp = found.to_json()
+            if found.action == "BLOCK":
+                raise dlp_blocked(side)
+        rules = rules_of(self._settings.guardrails, side)
+        if not rules:
+            return
+        verdict = check_guardrails(rules, text)
+        self._record_scan(side, text, is_unsafe=bool(verdict.findings))
+        if verdict.is_blocked:
+            raise guardrail_blocked(side, is_rest_run=self._exchange.is_rest_run)
+
+    def _record_scan(self, side: Side, text: str, *, is_unsafe: bool) -> None:
+        """The scanner is a model of its own: its work is a row, and has its price."""
+        services, exchange = self._services, self._exchange
+        served = resolve_model(services.book, SCANNER_MODEL, services.clock.now())
+        meter = Meter(input_tokens=estimate_tokens(text), output_tokens=5 if is_unsafe else 2)
+        exchange.record_scan(side, served, meter)
+
+
+def _text_of(body: bytes) -> str:
+    """The request's text with JSON's escapes undone; as it came when it is no JSON."""
+    text = body.decode("utf-8", "replace")
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False) if "\\" in text else text
+    except (ValueError, RecursionError):
+        return text

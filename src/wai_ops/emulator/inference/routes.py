@@ -1,0 +1,43 @@
+"""The paths of all endpoints that run models."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from wai_ops.emulator.gateway.pipeline import Pipeline
+from wai_ops.emulator.gateway.refusals import invalid_provider
+from wai_ops.emulator.inference import surfaces
+from wai_ops.emulator.inference.endpoint import InferenceEndpoint
+from wai_ops.emulator.inference.surfaces import Surface
+from wai_ops.emulator.inference.text import TextModels
+from wai_ops.emulator.services import Services
+
+HOST_PREFIX = "/v1/"
+"""What the provider serves on the gateway's own host is below this path here."""
+_GATEWAY = "/v1/{account_id}/{gateway_id}"
+
+
+def inference_routes(services: Services, account: str) -> list[BaseRoute]:
+    """The routes, the most used first; `account` is the REST API's path of an account."""
+    pipeline = Pipeline(services, TextModels(services))
+
+    def post(path: str, surface: Surface) -> Route:
+        endpoint = InferenceEndpoint(services, surface, pipeline)
+        return Route(path, endpoint, methods=["POST"])
+
+    provider = f"{_GATEWAY}/workers-ai"
+    return [
+        post(f"{account}/ai/v1/chat/completions", surfaces.CHAT),
+        post(f"{account}/ai/run/{{model:path}}", surfaces.RUN),
+        post(f"{account}/ai/run", surfaces.UNIFIED),
+        post(f"{_GATEWAY}/compat/chat/completions", surfaces.COMPAT),
+        post(f"{provider}/v1/chat/completions", surfaces.PROVIDER_CHAT),
+        post(f"{provider}/run/{{model:path}}", surfaces.PROVIDER_RUN),
+        post(f"{provider}/{{model:path}}", surfaces.PROVIDER_RUN),
+        post(_GATEWAY, surfaces.UNIVERSAL),
+        Route(f"{_GATEWAY}/{{provider}}/{{rest:path}}", _foreign_provider, methods=["POST"]),
+    ]
+
+
+async def _foreign_provider(request: Request) -> Response:
+    raise invalid_provider(request.path_params["provider"])

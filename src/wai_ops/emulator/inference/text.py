@@ -1,0 +1,207 @@
+"""One attempt at a text answer: from a step's body to bytes in its wire shape."""
+
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from wai_ops.core.tokens import estimate_tokens
+from wai_ops.emulator.answers import ClientGoneError, envelope, to_json_bytes
+from wai_ops.emulator.backends.base import Cancel, Event, Finish, Meter
+from wai_ops.emulator.errors import ApiError, context_too_long, execution_failed
+from wai_ops.emulator.gateway.exchange import Attempt
+from wai_ops.emulator.gateway.steps import Step
+from wai_ops.emulator.inference.answer import Answer, Part
+from wai_ops.emulator.inference.call import Call
+from wai_ops.emulator.inference.disconnect import Client
+from wai_ops.emulator.inference.parse import parse_call
+from wai_ops.emulator.inference.reasoning import reasoning_field
+from wai_ops.emulator.inference.shapes import (
+    Frames,
+    LegacyFrames,
+    OpenAiFrames,
+    Reply,
+    error_frame,
+)
+from wai_ops.emulator.inference.surfaces import Shape
+from wai_ops.emulator.models import ServedModel, resolve_model
+from wai_ops.emulator.services import Services
+
+
+class TextModels:
+    """Everything that answers prompts."""
+
+    def __init__(self, services: Services) -> None:
+        """Nothing runs yet."""
+        self._services = services
+
+    async def open(
+        self, step: Step, attempt: Attempt, headers: Mapping[bytes, bytes], client: Client
+    ) -> Answer:
+        """Begin to answer; see `Models`."""
+        services = self._services
+        served = resolve_model(services.book, step.model, services.clock.now())
+        attempt.served, attempt.model = served, served.model.id
+        is_run = step.shape is Shape.NATIVE
+        call = parse_call(step.body, model=served.model, prompt_allowed=is_run)
+        meter = Meter()
+        cancel = client.begin()
+        events = self._generate(served, call, headers, meter, cancel)
+        shaper = _Shaper(step.shape, served, call, int(services.clock.now().timestamp()))
+        if call.stream:
+            return await _stream(events, shaper, meter, attempt, client)
+        return await _whole(events, shaper, meter, attempt, client)
+
+    def _generate(
+        self,
+        served: ServedModel,
+        call: Call,
+        headers: Mapping[bytes, bytes],
+        meter: Meter,
+        cancel: Cancel,
+    ) -> AsyncGenerator[Event, None]:
+        """Choose the replica, check the context, count the prompt, start the backend."""
+        backend, replicas = self._services.backend, self._services.replicas
+        affinity = headers.get(b"x-session-affinity")
+        replica = replicas.select(None if not affinity else affinity.decode("latin-1"))
+        tokens = backend.tokenise(call)
+        window = served.model.context_window
+        if window is not None:
+            counted = _estimate(call) if tokens is None else len(tokens)
+            if counted + (call.max_tokens or 0) > window:
+                raise context_too_long(
+                    input_tokens=counted, reserved=call.max_tokens or 0, window=window
+                )
+        if tokens is not None:
+            meter.input_tokens = len(tokens)
+            meter.cached_input_tokens = replicas.admit(replica, served.model.id, tokens)
+        return backend.generate(call, replica=replica, meter=meter, cancel=cancel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shaper:
+    """The wire shape of one answer."""
+
+    shape: Shape
+    served: ServedModel
+    call: Call
+    created: int
+
+    @property
+    def _is_native(self) -> bool:
+        return self.shape is Shape.NATIVE and self.served.is_legacy
+
+    def whole(self, reply: Reply, meter: Meter) -> bytes:
+        usage = meter.usage()
+        if self._is_native:
+            is_json = self.call.json_schema is not None
+            return to_json_bytes(envelope(reply.legacy(usage=usage, is_json=is_json)))
+        answer: dict[str, Any] = reply.openai(
+            response_id=_response_id(),
+            created=self.created,
+            model=self.served.model.id,
+            usage=usage,
+            reasoning_field=reasoning_field(self.served.model),
+        )
+        return to_json_bytes(envelope(answer) if self.shape is Shape.NATIVE else answer)
+
+    def frames(self) -> Frames:
+        if self._is_native:
+            return LegacyFrames()
+        return OpenAiFrames(
+            response_id=_response_id(),
+            created=self.created,
+            model=self.served.model.id,
+            with_usage=self.shape is Shape.NATIVE or self.call.include_usage,
+            reasoning_field=reasoning_field(self.served.model),
+        )
+
+
+async def _whole(
+    events: AsyncGenerator[Event, None],
+    shaper: _Shaper,
+    meter: Meter,
+    attempt: Attempt,
+    client: Client,
+) -> Answer:
+    reply = Reply()
+    async with aclosing(events):
+        async for event in events:
+            reply.add(event)
+    if client.is_gone and reply.finish_reason is None:
+        attempt.meter = meter  # what was made until then is counted
+    _require_end(reply, client)
+    attempt.meter = meter
+    return Answer(text=reply.all_text, body=shaper.whole(reply, meter))
+
+
+async def _stream(
+    events: AsyncGenerator[Event, None],
+    shaper: _Shaper,
+    meter: Meter,
+    attempt: Attempt,
+    client: Client,
+) -> Answer:
+    # The first event decides: until there is one, a failure is still an answer of its own.
+    try:
+        first = await anext(events, None)
+    except BaseException:
+        await events.aclose()
+        raise
+    attempt.meter = meter
+    reply = Reply()
+    answer = Answer(text=reply.all_text)
+    answer.parts = _parts(
+        answer,
+        events=events,
+        first=first,
+        reply=reply,
+        frames=shaper.frames(),
+        meter=meter,
+        client=client,
+    )
+    return answer
+
+
+async def _parts(
+    answer: Answer,
+    *,
+    events: AsyncGenerator[Event, None],
+    first: Event | None,
+    reply: Reply,
+    frames: Frames,
+    meter: Meter,
+    client: Client,
+) -> AsyncGenerator[Part, None]:
+    """The bytes of a stream. Raises ClientGoneError; an error becomes the last frame."""
+    async with aclosing(events):
+        if opening := frames.first():
+            yield opening, False
+        event = first
+        try:
+            while event is not None and not client.is_gone:
+                reply.add(event)
+                if not isinstance(event, Finish) and (part := frames.delta(event)):
+                    yield part, False
+                event = await anext(events, None)
+            _require_end(reply, client)
+        except ApiError as error:
+            answer.status = error.status
+            yield error_frame(error.body()), True
+            return
+        yield frames.last(reply, meter.usage()), True
+
+
+def _require_end(reply: Reply, client: Client) -> None:
+    """Raise unless the backend came to its end."""
+    if reply.finish_reason is None:
+        raise ClientGoneError if client.is_gone else execution_failed("no end of the answer")
+
+
+def _response_id() -> str:
+    return f"chatcmpl-{secrets.token_hex(12)}"
+
+
+def _estimate(call: Call) -> int:
+    return sum(estimate_tokens(message.content) for message in call.messages)
