@@ -20,6 +20,7 @@ from wai_ops.core.clock import Clock, to_utc_text
 from wai_ops.core.errors import DataError
 from wai_ops.core.text import one_line
 from wai_ops.observe.ledger.paths import ledger_path, scratch_dir, wal_path
+from wai_ops.observe.ledger.signals import deferred_signals
 
 APPLICATION = "wai-ops ledger"
 MIGRATIONS = ("0001_initial",)
@@ -47,8 +48,9 @@ def statement(name: str) -> str:
 def run(
     connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any
 ) -> list[tuple[Any, ...]]:
-    """Run `sql/<name>.sql` and return its rows."""
-    return connection.execute(statement(name), parameters or None).fetchall()
+    """Run `sql/<name>.sql` to its end, whatever signal arrives, and return its rows."""
+    with deferred_signals():
+        return connection.execute(statement(name), parameters or None).fetchall()
 
 
 def run_count(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> int:
@@ -81,9 +83,11 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.begin()
     try:
         yield
-        connection.commit()
+        with deferred_signals():
+            connection.commit()
     except BaseException:
-        with suppress(duckdb.Error):  # after a failed commit there is nothing to roll back
+        # After a commit, failed or followed by a signal, there is nothing to roll back.
+        with deferred_signals(), suppress(duckdb.Error):
             connection.rollback()
         raise
 
@@ -119,7 +123,8 @@ def connected(
         connection.execute("set TimeZone = 'UTC'")
         yield connection
     finally:
-        with suppress(duckdb.Error):  # a database that failed for good cannot be closed in order
+        # A database that failed for good cannot be closed in order.
+        with deferred_signals(), suppress(duckdb.Error):
             connection.close()
 
 
@@ -167,7 +172,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, version: int, clock: Clock) -
         return
     with transaction(connection):
         for name in MIGRATIONS[version:]:
-            connection.execute(statement(f"schema/{name}"))
+            run(connection, f"schema/{name}")
         meta = {"schema_version": str(len(MIGRATIONS))}
         if version == 0:
             created = {"created_at": to_utc_text(clock.now()), "created_by": f"wai {__version__}"}

@@ -16,7 +16,7 @@ import duckdb
 from wai_ops.core.clock import Clock, parse_utc, to_utc_text
 from wai_ops.core.records import FIELD_NAMES, from_json, to_json
 from wai_ops.observe.ledger.archive import DAMAGED_HINT, ArchiveFile, all_files, live_files
-from wai_ops.observe.ledger.database import run, run_count, statement, transaction, translated
+from wai_ops.observe.ledger.database import run, run_count, transaction, translated
 from wai_ops.observe.ledger.paths import ledger_path, scratch_dir
 from wai_ops.observe.ledger.progress import Progress, Step
 
@@ -73,7 +73,7 @@ def load_archive(
         _stage(connection, beyond[0].path, mark=0)  # the views look at the file when they are made
         for name in ("macros", "staged", "attempt_checked", "session_checked"):
             with translated(beyond[0].path, hint=DAMAGED_HINT):
-                connection.execute(statement(f"load/{name}"))
+                run(connection, f"load/{name}")
         for file in beyond:
             _stage(connection, file.path, marks.get(file.outbox_id, 0))
             with translated(file.path, hint=DAMAGED_HINT):

@@ -29,6 +29,7 @@ from wai_ops.observe.ledger.fold import fold_into
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
+from wai_ops.observe.ledger.signals import deferred_signals
 from wai_ops.observe.ledger.store import to_aware
 
 HINT = 'try: wai ledger sql "show tables", or wai ledger sql "describe attempt"'
@@ -61,21 +62,8 @@ def locked_down(state_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _read(connection: duckdb.DuckDBPyConnection, text: str) -> Table[Any]:
     try:
-        statements = connection.extract_statements(text)
-        if len(statements) != 1 or statements[0].type not in _READING:
-            raise UsageError("give one statement, and one that reads: SELECT ...", hint=HINT)
-        cursor = connection.execute(statements[0])
-        described = [(name, str(kind)) for name, kind, *_ in cursor.description or ()]
-        for name, kind in described:
-            if kind == "TIMESTAMP WITH TIME ZONE":
-                raise UsageError(
-                    f"column {one_line(name)!r} has a time zone, and times here are plain UTC",
-                    hint=f"write {one_line(name)}::timestamp",
-                )
-        rows = cursor.fetchall()
-        if statements[0].type == duckdb.StatementType.EXPLAIN:
-            plan = "\n".join(row[-1] for row in rows)
-            described, rows = [("plan", "VARCHAR")], [(line,) for line in plan.splitlines()]
+        with deferred_signals(connection.interrupt):
+            described, rows = _run_reading(connection, text)
     except _OURS:
         raise
     except duckdb.Error as error:
@@ -85,6 +73,28 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str) -> Table[Any]:
         rows=[tuple(_plain(value) for value in row) for row in rows],
         columns=_columns(described),
     )
+
+
+def _run_reading(
+    connection: duckdb.DuckDBPyConnection, text: str
+) -> tuple[list[tuple[str, str]], list[tuple[Any, ...]]]:
+    """Run it if it is one statement that reads; return the columns (name, SQL type) and rows."""
+    statements = connection.extract_statements(text)
+    if len(statements) != 1 or statements[0].type not in _READING:
+        raise UsageError("give one statement, and one that reads: SELECT ...", hint=HINT)
+    cursor = connection.execute(statements[0])
+    described = [(name, str(kind)) for name, kind, *_ in cursor.description or ()]
+    for name, kind in described:
+        if kind == "TIMESTAMP WITH TIME ZONE":
+            raise UsageError(
+                f"column {one_line(name)!r} has a time zone, and times here are plain UTC",
+                hint=f"write {one_line(name)}::timestamp",
+            )
+    rows = cursor.fetchall()
+    if statements[0].type == duckdb.StatementType.EXPLAIN:
+        plan = "\n".join(row[-1] for row in rows)
+        return [("plan", "VARCHAR")], [(line,) for line in plan.splitlines()]
+    return described, rows
 
 
 def _columns(described: Sequence[tuple[str, str]]) -> tuple[Column, ...]:

@@ -17,6 +17,7 @@ from wai_ops.observe.ledger.fold import FoldResult, fold_into
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
+from wai_ops.observe.ledger.signals import deferred_signals
 
 RowT = TypeVar("RowT")
 REPORTS = "wai_ops.observe.reports"
@@ -41,7 +42,7 @@ class Store:
 
         Aware datetimes go in as UTC and times come out as aware UTC. Raises DataError.
         """
-        with translated(self.path):
+        with translated(self.path), deferred_signals(self.connection.interrupt):
             cursor = self.connection.execute(report_sql(name), _bound(parameters))
             names = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchall()

@@ -1,0 +1,48 @@
+"""Ctrl-C and SIGTERM while DuckDB works: not in the middle of a statement, but right after it.
+
+A Python signal handler that raises inside DuckDB turns into a RuntimeError that no longer says
+which signal it was, and a COPY that is stopped that way can wait for itself forever. So the handler
+only takes note while a statement runs; what the program wants to do about it is done afterwards.
+A statement of the fold takes about a second at most. A query that only reads is stopped at once.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def deferred_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
+    """Keep the program's handlers waiting until the block is left; `stop` may end it early."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are handled in the main thread alone
+        return
+    caught: list[tuple[int, FrameType | None]] = []
+
+    def note(signal_number: int, frame: FrameType | None) -> None:
+        caught.append((signal_number, frame))
+        if stop is not None:
+            stop()
+
+    before = {
+        int(number): handler
+        for number in _SIGNALS
+        if (handler := signal.getsignal(number)) is not None  # None: not Python's, to be left alone
+    }
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number, frame in caught[:1]:
+            handler = before[number]
+            if callable(handler):
+                handler(number, frame)  # usually raises, and so replaces what DuckDB said
+            else:
+                signal.raise_signal(number)

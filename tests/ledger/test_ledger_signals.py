@@ -1,0 +1,95 @@
+"""Ctrl-C and SIGTERM while DuckDB works: statements end whole, and the right thing is raised."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from support.facts import ManualClock, attempt, attempt_ids, outbox_count, record_attempts
+from wai_ops.observe.ledger.fold import fold
+from wai_ops.observe.ledger.progress import Step
+from wai_ops.observe.ledger.sandbox import query_sql
+from wai_ops.observe.ledger.signals import deferred_signals
+
+ENDLESS = "select count(*) from range(10000000) a, range(10000000) b where a.range * b.range = 7"
+
+
+def test_a_signal_waits_for_the_end_of_the_block_and_then_does_what_it_did_before() -> None:
+    done = []
+
+    def statement() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("the statement")
+
+    with pytest.raises(KeyboardInterrupt), deferred_signals():
+        statement()
+    assert done == ["the statement"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_signal_counts_for_more_than_what_it_made_duckdb_say() -> None:
+    def stop() -> None:
+        raise RuntimeError("interrupted")
+
+    with pytest.raises(KeyboardInterrupt), deferred_signals(stop):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_stays_ignored_and_one_with_no_handler_ends_the_process() -> None:
+    code = (
+        "import os, signal\n"
+        "from wai_ops.observe.ledger.signals import deferred_signals\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "with deferred_signals(): os.kill(os.getpid(), signal.SIGINT)\n"
+        "print('still here', flush=True)\n"
+        "with deferred_signals():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('to the end of the block', flush=True)\n"
+        "print('never')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (
+        -signal.SIGTERM,
+        "still here\nto the end of the block\n",
+        "",
+    )
+
+
+def test_other_threads_may_use_the_ledger_too(state_dir: Path, clock: ManualClock) -> None:
+    record_attempts(state_dir, [attempt(1)])
+    thread = threading.Thread(target=fold, args=(state_dir, clock))
+    thread.start()
+    thread.join()
+    assert attempt_ids(state_dir) == ["attempt-1"]
+
+
+def test_a_query_without_end_is_stopped_by_ctrl_c(state_dir: Path, clock: ManualClock) -> None:
+    """Whenever the signal comes, before the query or within it, this ends and says which it was."""
+    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        query_sql(state_dir, clock, ENDLESS)
+    timer.join()
+    assert query_sql(state_dir, clock, "select 1").rows == [(1,)]
+
+
+@pytest.mark.parametrize("step", [Step.SPOOLED, Step.ARCHIVED, Step.INSERTED, Step.LOADED])
+def test_an_interrupted_fold_leaves_everything_to_the_next_one(
+    step: Step, state_dir: Path, clock: ManualClock
+) -> None:
+    wanted = step
+
+    def progress(step: Step, *, rows: int = 0, detail: str = "") -> None:
+        if step is wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    record_attempts(state_dir, [attempt(1), attempt(2)])
+    with pytest.raises(KeyboardInterrupt):
+        fold(state_dir, clock, progress)
+    fold(state_dir, clock)
+    assert attempt_ids(state_dir) == ["attempt-1", "attempt-2"]
+    assert outbox_count(state_dir) == 0
