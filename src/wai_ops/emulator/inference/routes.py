@@ -30,6 +30,7 @@ def inference_routes(services: Services, account: str) -> list[BaseRoute]:
         post(f"{account}/ai/v1/chat/completions", surfaces.CHAT),
         post(f"{account}/ai/run/{{model:path}}", surfaces.RUN),
         post(f"{account}/ai/run", surfaces.UNIFIED),
+        post(f"{account}/ai/v1/responses", surfaces.RESPONSES),
         post(f"{_GATEWAY}/compat/chat/completions", surfaces.COMPAT),
         post(f"{provider}/v1/chat/completions", surfaces.PROVIDER_CHAT),
         post(f"{provider}/run/{{model:path}}", surfaces.PROVIDER_RUN),

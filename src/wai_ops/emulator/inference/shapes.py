@@ -1,11 +1,12 @@
 """The shapes of answers: whole and streamed, OpenAI's and the older native one. Pure.
 
-Every `frames` function returns the bytes of zero or more server-sent events.
+The Responses shape is in `responses_shape`.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from wai_ops.core.money import Usage
 from wai_ops.emulator.answers import to_json_bytes
@@ -137,7 +138,35 @@ def _frame(value: Any) -> bytes:
     return b"data: " + to_json_bytes(value) + b"\n\n"
 
 
-class OpenAiFrames:
+class Frames(Protocol):
+    """A stream in one of the wire shapes: each method gives the bytes of zero or more events."""
+
+    def first(self) -> bytes:
+        """What opens the stream."""
+        ...
+
+    def delta(self, event: Piece) -> bytes:
+        """One piece."""
+        ...
+
+    def last(self, reply: Reply, usage: Usage) -> bytes:
+        """What closes the stream."""
+        ...
+
+    def error(self, body: Mapping[str, Any]) -> bytes:
+        """An error after the stream has begun; the provider's own form is not documented."""
+        ...
+
+
+class _DataFrames:
+    """Streams whose events are data alone."""
+
+    def error(self, body: Mapping[str, Any]) -> bytes:
+        """The error's own body as an event."""
+        return _frame(body)
+
+
+class OpenAiFrames(_DataFrames):
     """Chunks of the OpenAI form."""
 
     def __init__(
@@ -189,7 +218,7 @@ class OpenAiFrames:
         return _frame({**self._base, "choices": [choice]})
 
 
-class LegacyFrames:
+class LegacyFrames(_DataFrames):
     """Chunks of the native form: text pieces, then one empty piece with the usage."""
 
     def first(self) -> bytes:
@@ -204,11 +233,3 @@ class LegacyFrames:
         """What closes the stream."""
         whole = reply.legacy(usage=usage, is_json=False)
         return _frame({**whole, "response": ""}) + DONE
-
-
-Frames = OpenAiFrames | LegacyFrames
-
-
-def error_frame(body: dict[str, Any]) -> bytes:
-    """An error after the stream has begun; the provider's own form is not documented."""
-    return _frame(body)

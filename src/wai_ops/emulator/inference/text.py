@@ -17,12 +17,13 @@ from wai_ops.emulator.inference.call import Call
 from wai_ops.emulator.inference.disconnect import Client
 from wai_ops.emulator.inference.parse import parse_call
 from wai_ops.emulator.inference.reasoning import reasoning_field
+from wai_ops.emulator.inference.responses_body import to_chat_body
+from wai_ops.emulator.inference.responses_shape import ResponseHead, ResponsesFrames
 from wai_ops.emulator.inference.shapes import (
     Frames,
     LegacyFrames,
     OpenAiFrames,
     Reply,
-    error_frame,
 )
 from wai_ops.emulator.inference.surfaces import Shape
 from wai_ops.emulator.models import ServedModel, resolve_model
@@ -44,11 +45,12 @@ class TextModels:
         served = resolve_model(services.book, step.model, services.clock.now())
         attempt.served, attempt.model = served, served.model.id
         is_run = step.shape is Shape.NATIVE
-        call = parse_call(step.body, model=served.model, prompt_allowed=is_run)
+        body = to_chat_body(step.body) if step.shape is Shape.RESPONSES else step.body
+        call = parse_call(body, model=served.model, prompt_allowed=is_run)
         meter = Meter()
         cancel = client.begin()
         events = self._generate(served, call, headers, meter, cancel)
-        shaper = _Shaper(step.shape, served, call, int(services.clock.now().timestamp()))
+        shaper = _Shaper(step, served, call, int(services.clock.now().timestamp()))
         if call.stream:
             return await _stream(events, shaper, meter, attempt, client)
         return await _whole(events, shaper, meter, attempt, client)
@@ -83,20 +85,32 @@ class TextModels:
 class _Shaper:
     """The wire shape of one answer."""
 
-    shape: Shape
+    step: Step
     served: ServedModel
     call: Call
     created: int
 
     @property
+    def _head(self) -> ResponseHead:
+        return ResponseHead(
+            number=secrets.token_hex(24),
+            created=self.created,
+            model=self.served.model.id,
+            request=self.step.body,
+            effort=self.call.reasoning_effort,
+        )
+
+    @property
     def _is_native(self) -> bool:
-        return self.shape is Shape.NATIVE and self.served.is_legacy
+        return self.step.shape is Shape.NATIVE and self.served.is_legacy
 
     def whole(self, reply: Reply, meter: Meter) -> bytes:
         usage = meter.usage()
         if self._is_native:
             is_json = self.call.json_schema is not None
             return to_json_bytes(envelope(reply.legacy(usage=usage, is_json=is_json)))
+        if self.step.shape is Shape.RESPONSES:
+            return to_json_bytes(self._head.whole(reply, usage))
         answer: dict[str, Any] = reply.openai(
             response_id=_response_id(),
             created=self.created,
@@ -104,16 +118,18 @@ class _Shaper:
             usage=usage,
             reasoning_field=reasoning_field(self.served.model),
         )
-        return to_json_bytes(envelope(answer) if self.shape is Shape.NATIVE else answer)
+        return to_json_bytes(envelope(answer) if self.step.shape is Shape.NATIVE else answer)
 
     def frames(self) -> Frames:
         if self._is_native:
             return LegacyFrames()
+        if self.step.shape is Shape.RESPONSES:
+            return ResponsesFrames(self._head)
         return OpenAiFrames(
             response_id=_response_id(),
             created=self.created,
             model=self.served.model.id,
-            with_usage=self.shape is Shape.NATIVE or self.call.include_usage,
+            with_usage=self.step.shape is Shape.NATIVE or self.call.include_usage,
             reasoning_field=reasoning_field(self.served.model),
         )
 
@@ -188,7 +204,7 @@ async def _parts(
             _require_end(reply, client)
         except ApiError as error:
             answer.status = error.status
-            yield error_frame(error.body()), True
+            yield frames.error(error.body()), True
             return
         yield frames.last(reply, meter.usage()), True
 
