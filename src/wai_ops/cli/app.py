@@ -13,7 +13,7 @@ from wai_ops._version import __version__
 from wai_ops.cli import diagnostics
 from wai_ops.cli.context import AppContext
 from wai_ops.cli.parameters import quicken
-from wai_ops.cli.process import PipeClosed
+from wai_ops.cli.process import Interrupted, PipeClosed
 from wai_ops.core.errors import ExitCode, UsageError
 
 GROUPS: dict[str, tuple[str, str]] = {
@@ -68,11 +68,13 @@ class RootGroup(typer.core.TyperGroup):
         return quicken(command)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; keep a closed pipe from Typer, which would exit 1 for it."""
+        """Run the command; keep a closed pipe and Ctrl-C from Typer, which would exit by itself."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise PipeClosed from error
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands from the table, without importing their modules."""

@@ -18,6 +18,10 @@ class PipeClosed(Exception):  # noqa: N818 - it names what happened
     """The reader of stdout went away."""
 
 
+class Interrupted(BaseException):
+    """Ctrl-C, under a name that Typer does not turn into an exit of its own."""
+
+
 class Terminated(BaseException):
     """SIGTERM arrived. Not an Exception, so that only clean-up code and the rim see it."""
 
@@ -56,7 +60,7 @@ def _run(arguments: list[str]) -> int:
             return _output_failed(error, ExitCode.DATA)
         diagnostics.report_bug(error)
         return ExitCode.BUG
-    except KeyboardInterrupt:
+    except (Interrupted, KeyboardInterrupt):
         diagnostics.message("interrupted")
         return ExitCode.INTERRUPTED
     except Terminated:

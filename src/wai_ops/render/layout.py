@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from wai_ops.core.table import Table
 from wai_ops.core.text import one_line
 from wai_ops.render.units import is_numeric, to_human
-from wai_ops.render.values import cells, columns
+from wai_ops.render.values import for_people
 
 GAP = 2
 """Spaces between two columns."""
@@ -46,17 +46,14 @@ class Band:
 
 
 def shown_columns(table: Table[Any]) -> list[ShownColumn]:
-    """Every column, but for those that hold nothing in any row; the first one always."""
-    declared = columns(table)
-    rows = [cells(row, declared) for row in table.rows]
-    everything = rows if table.total is None else [*rows, cells(table.total, declared)]
+    """Every column that people are shown, with its texts and widths."""
+    grid = for_people(table)
+    everything = grid.rows if grid.total is None else [*grid.rows, grid.total]
     shown = []
-    for index, column in enumerate(declared):
-        values = [row[index] for row in everything]
-        if index == 0 or any(value is not None for value in values):
-            texts = [to_human(value, column.unit) for value in values]
-            numeric = is_numeric(column.unit, [row[index] for row in rows])
-            shown.append(_measured(one_line(column.label), texts, is_numeric=numeric))
+    for index, column in enumerate(grid.columns):
+        texts = [to_human(row[index], column.unit) for row in everything]
+        numeric = is_numeric(column.unit, [row[index] for row in grid.rows])
+        shown.append(_measured(one_line(column.label), texts, is_numeric=numeric))
     return shown
 
 

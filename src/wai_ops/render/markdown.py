@@ -6,26 +6,25 @@ from typing import Any
 from wai_ops.core.table import Table
 from wai_ops.core.text import one_line
 from wai_ops.render.units import is_numeric, to_human
-from wai_ops.render.values import cells, columns
+from wai_ops.render.values import for_people
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 
 def to_markdown(table: Table[Any]) -> str:
     """Return title, table, verdict and notes."""
-    declared = columns(table)
-    data = [cells(row, declared) for row in table.rows]
+    grid = for_people(table)
     rules = [
-        "---:" if is_numeric(column.unit, [row[index] for row in data]) else "---"
-        for index, column in enumerate(declared)
+        "---:" if is_numeric(column.unit, [row[index] for row in grid.rows]) else "---"
+        for index, column in enumerate(grid.columns)
     ]
     lines = [f"## {escape(table.title)}", ""] if table.title else []
-    lines += [_line(escape(column.label) for column in declared), _line(rules)]
-    for row in data:
-        pairs = zip(row, declared, strict=True)
+    lines += [_line(escape(column.label) for column in grid.columns), _line(rules)]
+    for row in grid.rows:
+        pairs = zip(row, grid.columns, strict=True)
         lines.append(_line(escape(to_human(value, column.unit)) for value, column in pairs))
-    if table.total is not None:
-        pairs = zip(cells(table.total, declared), declared, strict=True)
+    if grid.total is not None:
+        pairs = zip(grid.total, grid.columns, strict=True)
         lines.append(
             _line(f"**{escape(to_human(value, column.unit))}**" for value, column in pairs)
         )

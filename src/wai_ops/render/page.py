@@ -8,20 +8,21 @@ from typing import Any
 from wai_ops.core.table import Table
 from wai_ops.core.text import one_line
 from wai_ops.render.units import is_numeric, to_human
-from wai_ops.render.values import cells, columns
+from wai_ops.render.values import for_people
 
 
 def to_html(table: Table[Any]) -> str:
     """Render the page. jinja2 escapes every value; the policy allows this one style sheet only."""
-    declared = columns(table)
-    data = [cells(row, declared) for row in table.rows]
+    grid = for_people(table)
     numeric = [
-        is_numeric(column.unit, [row[index] for row in data])
-        for index, column in enumerate(declared)
+        is_numeric(column.unit, [row[index] for row in grid.rows])
+        for index, column in enumerate(grid.columns)
     ]
 
     def shown(row: list[Any]) -> list[tuple[str, bool]]:
-        texts = [to_human(value, column.unit) for value, column in zip(row, declared, strict=True)]
+        texts = [
+            to_human(value, column.unit) for value, column in zip(row, grid.columns, strict=True)
+        ]
         return list(zip(texts, numeric, strict=True))
 
     style = _read("page.css")
@@ -31,10 +32,10 @@ def to_html(table: Table[Any]) -> str:
         style=style,
         style_hash=f"sha256-{digest}",
         header=[
-            (one_line(c.label), is_right) for c, is_right in zip(declared, numeric, strict=True)
+            (one_line(c.label), is_right) for c, is_right in zip(grid.columns, numeric, strict=True)
         ],
-        rows=[shown(row) for row in data],
-        total=None if table.total is None else shown(cells(table.total, declared)),
+        rows=[shown(row) for row in grid.rows],
+        total=None if grid.total is None else shown(grid.total),
         verdict=None if table.verdict is None else table.verdict.value,
         notes=[one_line(note, 2000) for note in table.notes],
     )

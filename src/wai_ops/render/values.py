@@ -1,5 +1,6 @@
 """Values as machines read them: nothing rounded, decimals as text, times as UTC text."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -13,6 +14,33 @@ from wai_ops.core.table import Column, Table, columns_of
 def columns(table: Table[Any]) -> tuple[Column, ...]:
     """The table's columns, declared by its row type or given with it."""
     return columns_of(table.row_type) if table.columns is None else table.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What people are shown of a table: columns that hold something, and their cells."""
+
+    columns: list[Column]
+    rows: list[list[Any]]
+    total: list[Any] | None
+
+
+def for_people(table: Table[Any]) -> Grid:
+    """Leave out the columns that hold nothing in any row; the first one always stays."""
+    declared = columns(table)
+    rows = [cells(row, declared) for row in table.rows]
+    total = None if table.total is None else cells(table.total, declared)
+    everything = rows if total is None else [*rows, total]
+    kept = [
+        index
+        for index in range(len(declared))
+        if index == 0 or not rows or any(row[index] is not None for row in everything)
+    ]
+    return Grid(
+        columns=[declared[index] for index in kept],
+        rows=[[row[index] for index in kept] for row in rows],
+        total=None if total is None else [total[index] for index in kept],
+    )
 
 
 def cells(row: Any, names: tuple[Column, ...]) -> list[Any]:
