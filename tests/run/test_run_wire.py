@@ -173,6 +173,16 @@ def test_a_reset_within_the_stream_is_never_sent_again(wai: Wai) -> None:
     assert len(server.requests) == 1
 
 
+def test_a_reset_after_the_finish_reason_spoils_nothing(wai: Wai) -> None:
+    script = [sse_head("cf-aig-log-id: a\x9bb" + "c" * 999), chunk("Whole")]
+    with wire_server([*script, chunk(finish_reason="stop", **usage(9, 1)), Reset()]) as server:
+        ran = call(wai, server, "--json", "hello")
+    result = json.loads(ran.stdout)
+    assert (ran.exit_code, result["text"], result["error"]) == (0, "Whole", None)
+    assert len(result["log_id"]) == 200
+    assert "\x9b" not in result["log_id"]
+
+
 def test_no_capacity_is_tried_again_and_every_attempt_is_recorded(wai: Wai) -> None:
     with wire_server([CAPACITY], [CAPACITY], GOOD) as server:
         ran = call(wai, server, "hello")

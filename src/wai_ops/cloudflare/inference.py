@@ -119,7 +119,7 @@ def perform(
     decoder = AnswerDecoder()
     reply.answer = decoder.answer
     deadline = transport.deadline = Deadline(clock, total_s=limits.total_s)
-    reader = _Reader(reply, decoder, clock, on_delta, limits, deadline)
+    reader = _Reader(reply, decoder, transport, on_delta, limits, deadline)
     if call.streamed:
         deadline.begin(limits.first_token_s, FailureClass.TIMEOUT_FIRST_TOKEN, "first token")
     try:
@@ -153,7 +153,7 @@ class _Reader:
         self,
         reply: Reply,
         decoder: AnswerDecoder,
-        clock: Clock,
+        transport: CallTransport,
         on_delta: Callable[[Delta], None],
         limits: Limits,
         deadline: Deadline,
@@ -162,9 +162,9 @@ class _Reader:
         self.limits = limits
         self.deadline = deadline
         self.decoder = decoder
-        self._clock = clock
+        self._transport = transport
         self._on_delta = on_delta
-        self._started = clock.monotonic()
+        self._started = transport.clock.monotonic()
         self._last_chunk: float | None = None
 
     def event(self, data: str) -> bool:
@@ -181,14 +181,19 @@ class _Reader:
 
     def finish(self) -> None:
         """Note the total time."""
-        self.reply.duration_ms = (self._clock.monotonic() - self._started) * 1000
+        self.reply.duration_ms = self._since_sent(self._transport.clock.monotonic())
+
+    def _since_sent(self, moment: float) -> float:
+        """Milliseconds since the request was sent; since the attempt began if it never was."""
+        sent_at = self._transport.sent_at
+        return (moment - (self._started if sent_at is None else sent_at)) * 1000
 
     def _hand_on(self, deltas: list[Delta]) -> bool:
         if not deltas:
             return False
-        now = self._clock.monotonic()
+        now = self._transport.clock.monotonic()
         if self._last_chunk is None:
-            self.reply.ttft_ms = (now - self._started) * 1000
+            self.reply.ttft_ms = self._since_sent(now)
         else:
             self.reply.gaps_ms.append((now - self._last_chunk) * 1000)
         self._last_chunk = now
@@ -243,7 +248,8 @@ def _read_stream(response: httpx.Response, reader: _Reader) -> None:
         for data in parser.finish():
             reader.event(data)
     except (*_CONNECTION_ERRORS, DeadlineExceeded):
-        if not ending:
+        # With its finish reason the answer is whole, whatever became of the connection.
+        if not ending and answer.finish_reason is None:
             raise
     reader.end()
     _judge(reply, ended=answer.done or answer.finish_reason is not None)

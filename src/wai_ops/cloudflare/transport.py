@@ -74,7 +74,9 @@ class _TimedStream(httpcore.NetworkStream):
             raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._transport.request_sent = True
+        if not self._transport.request_sent:
+            self._transport.request_sent = True
+            self._transport.sent_at = self._transport.clock.monotonic()
         self._inner.write(buffer, timeout)
 
     def close(self) -> None:
@@ -137,7 +139,8 @@ class CallTransport(httpx.BaseTransport):
 
     `deadline` may be set and changed while a response is being read. `connect_ms` is the time of
     the last connection, None when an open one was used again. `request_sent` says whether any byte
-    of the request can have reached the other side: if not, nothing can have been billed.
+    of the request can have reached the other side: if not, nothing can have been billed. `sent_at`
+    is the moment of its first byte, on the monotonic clock.
     """
 
     def __init__(self, base_url: str, clock: Clock) -> None:
@@ -146,6 +149,7 @@ class CallTransport(httpx.BaseTransport):
         self.deadline: Deadline | None = None
         self.connect_ms: float | None = None
         self.request_sent = False
+        self.sent_at: float | None = None
         backend = _TimedBackend(self)
         # Plain http is loopback only; building a TLS context takes as long as connecting.
         context = httpx.create_ssl_context() if base_url.startswith("https:") else None
@@ -173,6 +177,7 @@ class CallTransport(httpx.BaseTransport):
         """Send one request. Raises httpcore's exceptions and DeadlineExceeded."""
         self.connect_ms = None
         self.request_sent = False
+        self.sent_at = None
         assert isinstance(request.stream, httpx.SyncByteStream)
         response = self._pool.handle_request(
             httpcore.Request(

@@ -17,11 +17,15 @@ from wai_ops.core.money import (
     cost_of,
 )
 from wai_ops.core.records import AttemptRecord
+from wai_ops.core.text import one_line
 from wai_ops.core.tokens import estimate_tokens
 from wai_ops.runtime.affinity import Expectation, classify
 
 COMPLETE = frozenset({None, FailureClass.OUTPUT_TRUNCATED, FailureClass.INVALID_OUTPUT})
 """The ends of an attempt after which the whole answer is there, whatever is wrong with it."""
+
+
+_LONGEST_ID = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +89,9 @@ def complete(
         error_code=reply.error_code,
         error_message=reply.error_message,
         finish_reason=answer.finish_reason,
-        log_id=reply.headers.get("cf-aig-log-id"),
-        event_id=reply.headers.get("cf-aig-event-id"),
-        ray_id=reply.headers.get("cf-ray"),
+        log_id=_header(reply, "cf-aig-log-id"),
+        event_id=_header(reply, "cf-aig-event-id"),
+        ray_id=_header(reply, "cf-ray"),
         gateway_cache_hit=_cache_hit(reply),
         input_tokens=usage.input_tokens if usage else None,
         cached_input_tokens=usage.cached_input_tokens if usage else None,
@@ -136,6 +140,12 @@ def _tpot(reply: Reply, usage: Usage | None) -> float | None:
     if usage is None or usage.output_tokens < 2 or reply.ttft_ms is None:
         return None
     return _ms((reply.duration_ms - reply.ttft_ms) / (usage.output_tokens - 1))
+
+
+def _header(reply: Reply, name: str) -> str | None:
+    """An id that the other side chose: one clean line of bounded length."""
+    value = reply.headers.get(name)
+    return None if value is None else one_line(value, _LONGEST_ID)
 
 
 def _cache_hit(reply: Reply) -> bool | None:
