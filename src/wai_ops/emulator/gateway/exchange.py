@@ -47,6 +47,7 @@ class Exchange:
     ) -> None:
         """Remember what the rows will need. `settings` None: a direct call."""
         self._services = services
+        self._last_id = ""
         self.headers = headers
         self.path = path
         self.request_body = b""
@@ -69,8 +70,16 @@ class Exchange:
 
     def _attempt(self, *, step: int, path: str, model: str = "") -> "Attempt":
         clock = self._services.clock
-        log_id = "" if self.gateway is None else uuid7(clock.now())
+        log_id = "" if self.gateway is None else self._next_id()
         return Attempt(log_id=log_id, step=step, path=path, model=model, started=clock.monotonic())
+
+    def _next_id(self) -> str:
+        """A log id above the last one, so that attempts within a millisecond keep their order."""
+        log_id = uuid7(self._services.clock.now())
+        while log_id <= self._last_id:
+            log_id = uuid7(self._services.clock.now())
+        self._last_id = log_id
+        return log_id
 
     def response_headers(self, attempt: "Attempt") -> dict[str, str]:
         """What the gateway adds to every answer."""
