@@ -14,12 +14,15 @@ FILE_NAME = "prefix-cache.json"
 MAX_BYTES = 16 * 1024 * 1024
 
 
-def load_warmth(state_dir: Path, replicas: Replicas) -> None:
-    """Warm the replicas with what an earlier server left, if it left anything usable."""
+def load_warmth(state_dir: Path, replicas: Replicas, *, now: float = 0.0) -> None:
+    """Warm the replicas with what an earlier server left, if it left anything usable.
+
+    `now` is on the clock that the replicas are used with.
+    """
     path = state_dir / FILE_NAME
     try:
         if path.stat().st_size <= MAX_BYTES:
-            replicas.restore(json.loads(path.read_bytes()))
+            replicas.restore(json.loads(path.read_bytes()), now=now)
     except (OSError, ValueError, TypeError):
         return  # cold then
 

@@ -5,6 +5,7 @@ the prefix cache to the emulator's replicas; an engine with a cache of its own a
 reports the counts itself, in the `Meter`.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -67,15 +68,37 @@ class Meter:
         )
 
 
-@dataclass(slots=True)
 class Cancel:
     """Set from outside when nobody waits for the answer any more. Safe to read from any thread."""
 
-    requested: bool = False
+    __slots__ = ("_requested", "waiter")
+
+    def __init__(self) -> None:
+        """Somebody waits."""
+        self._requested = False
+        self.waiter: asyncio.Future[None] | None = None
+        """What the call is waiting for just now; the request to stop ends that wait."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop."""
+        return self._requested
+
+    @requested.setter
+    def requested(self, value: bool) -> None:
+        """Ask to stop; only from the thread of the event loop."""
+        self._requested = value
+        if value and self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
 
 
 class Backend(Protocol):
     """What answers."""
+
+    @property
+    def keeps_own_cache(self) -> bool:
+        """Whether the prefix cache is the engine's, and out of the emulator's reach."""
+        ...
 
     def tokenise(self, call: Call) -> Sequence[str] | None:
         """The tokens of the rendered prompt; None when the engine counts for itself."""

@@ -25,6 +25,8 @@ _Chunk = Mapping[str, Any]
 class EngineBackend:
     """Loads the model when made. Raises DataError when the file cannot be loaded."""
 
+    keeps_own_cache = True
+
     def __init__(self, model_file: Path, *, replicas: int) -> None:
         """Start the engine with one slot a replica."""
         import xllamacpp

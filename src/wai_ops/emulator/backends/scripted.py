@@ -66,6 +66,8 @@ def render(call: Call) -> list[str]:
 class ScriptedBackend:
     """See the module."""
 
+    keeps_own_cache = False
+
     def tokenise(self, call: Call) -> Sequence[str]:
         """The tokens of the rendered prompt."""
         return render(call)
