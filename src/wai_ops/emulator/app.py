@@ -15,9 +15,11 @@ from wai_ops.emulator import account, catalogue
 from wai_ops.emulator.answers import Receive, Scope, Send, send_json, to_json_bytes
 from wai_ops.emulator.errors import ApiError, no_route
 from wai_ops.emulator.gateway import endpoints as gateway
+from wai_ops.emulator.gateway.log_routes import log_routes
 from wai_ops.emulator.gateway.log_row import COLO
 from wai_ops.emulator.identity import Permission, check_local
 from wai_ops.emulator.inference.routes import HOST_PREFIX, inference_routes
+from wai_ops.emulator.number_routes import number_routes
 from wai_ops.emulator.services import Services
 
 API = "/client/v4"
@@ -25,6 +27,7 @@ _ACCOUNT = f"{API}/accounts/{{account_id}}"
 _GATEWAYS = f"{_ACCOUNT}/ai-gateway/gateways"
 _log = logging.getLogger(__name__)
 
+_METADATA = Permission.GATEWAY_METADATA_READ
 _Handler = Callable[[Services, Request], Awaitable[Response]]
 
 
@@ -79,29 +82,25 @@ class App:
 def _routes(services: Services) -> list[BaseRoute]:
     """The most used first: they are tried in order."""
 
-    def get(path: str, handler: _Handler, permission: Permission | None) -> Route:
-        return Route(path, _guarded(services, handler, permission), methods=["GET"])
+    def route(
+        method: str, path: str, handler: _Handler, permission: Permission | None = None
+    ) -> Route:
+        return Route(path, _guarded(services, handler, permission), methods=[method])
 
     return [
         *inference_routes(services, _ACCOUNT),
-        get(
-            f"{_GATEWAYS}/{{gateway_id}}/logs", gateway.list_logs, Permission.GATEWAY_METADATA_READ
+        *log_routes(route, _GATEWAYS),
+        *number_routes(route, API, _ACCOUNT),
+        route("GET", f"{_GATEWAYS}/{{gateway_id}}", gateway.get_gateway, _METADATA),
+        route("GET", _GATEWAYS, gateway.list_gateways, _METADATA),
+        route(
+            "GET",
+            f"{_ACCOUNT}/ai/models/search",
+            catalogue.search_models,
+            Permission.WORKERS_AI_READ,
         ),
-        get(
-            f"{_GATEWAYS}/{{gateway_id}}/logs/{{log_id}}",
-            gateway.get_log,
-            Permission.GATEWAY_METADATA_READ,
-        ),
-        get(f"{_GATEWAYS}/{{gateway_id}}", gateway.get_gateway, Permission.GATEWAY_METADATA_READ),
-        get(_GATEWAYS, gateway.list_gateways, Permission.GATEWAY_METADATA_READ),
-        get(f"{_ACCOUNT}/ai/models/search", catalogue.search_models, Permission.WORKERS_AI_READ),
-        get(f"{API}/user/tokens/verify", account.verify_token, None),
-        get(f"{_ACCOUNT}/tokens/verify", account.verify_token, None),
-        Route(
-            f"{_ACCOUNT}/workers/observability/telemetry/query",
-            _guarded(services, account.query_telemetry, Permission.OBSERVABILITY_READ),
-            methods=["POST"],
-        ),
+        route("GET", f"{API}/user/tokens/verify", account.verify_token),
+        route("GET", f"{_ACCOUNT}/tokens/verify", account.verify_token),
     ]
 
 

@@ -80,6 +80,9 @@ class Logs:
     """When and how log rows and analytics appear."""
 
     lag_ms: float = knob(0.0, float, "a row appears this long after its answer", high=DAY_MS)
+    lag_jitter_ms: float = knob(
+        0.0, float, "and up to this much later still: rows come out of order", high=DAY_MS
+    )
     late_fields_ms: float = knob(
         0.0, float, "`late_fields` fill in this long after the row appeared", high=DAY_MS
     )
@@ -108,6 +111,9 @@ class Logs:
         choices=("legacy", "observability"),
     )
     retention_days: float | None = knob(None, float, "older rows vanish; null: kept", high=3650)
+    max_rows: int = knob(
+        10_000_000, int, "stored for a gateway that sets no limit of its own", low=1
+    )
     analytics_lag_ms: float = knob(0.0, float, "of the GraphQL data sets", high=DAY_MS)
 
 

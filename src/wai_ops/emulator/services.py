@@ -1,6 +1,7 @@
 """What every handler works with, made once a server."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -10,8 +11,13 @@ from wai_ops.emulator.backends.base import Backend
 from wai_ops.emulator.gateway.rate_limit import RateLimits
 from wai_ops.emulator.gateway.response_cache import ResponseCache
 from wai_ops.emulator.gateway.settings import Gateways
+from wai_ops.emulator.knobs import LiveKnobs
+from wai_ops.emulator.recorder import Recorder
 from wai_ops.emulator.replicas import Replicas
 from wai_ops.emulator.store import Store
+
+LAG_SEED = 0
+"""Of the jitter with which log rows appear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +34,12 @@ class Services:
     """Seconds to wait, without keeping others waiting."""
     response_cache: ResponseCache = field(default_factory=ResponseCache)
     rate_limits: RateLimits = field(default_factory=RateLimits)
+    knobs: LiveKnobs = field(default_factory=LiveKnobs)
+    recorder: Recorder = field(init=False)
+    """Writes what is told of every call; made from the parts above."""
+
+    def __post_init__(self) -> None:
+        """Make the recorder."""
+        rng = random.Random(LAG_SEED)  # noqa: S311 - not for secrets
+        recorder = Recorder(self.store, self.clock, rng, lambda: self.knobs.current.logs)
+        object.__setattr__(self, "recorder", recorder)

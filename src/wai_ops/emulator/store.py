@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,7 +25,8 @@ from wai_ops.core.errors import DataError
 from wai_ops.emulator.identity import Identity, new_identity
 
 _T = TypeVar("_T")
-SCHEMA_VERSION = 1
+MIGRATIONS = ("schema", "schema_2_numbers")
+"""The statement files that make the tables, in order; a folder's version is how many it has had."""
 FILE_NAME = "emulator.sqlite"
 _BUSY_S = 60
 _BATCH = 500
@@ -38,6 +40,22 @@ def load_sql(name: str) -> str:
     return (_SQL / f"{name}.sql").read_text("utf-8")
 
 
+def is_storable(text: str) -> bool:
+    """Whether SQLite takes it: JSON can carry halves of characters, UTF-8 cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def storable(text: str) -> str:
+    """The text as it can be stored: `?` for what is no character."""
+    return text if is_storable(text) else text.encode("utf-8", "replace").decode()
+
+
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock between processes; the system lets go of it when a process dies."""
@@ -47,6 +65,10 @@ def file_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+Statement = tuple[str, Mapping[str, Any]]
+"""The name of a statement file, and its values."""
 
 
 class Store:
@@ -64,7 +86,11 @@ class Store:
 
     def write(self, statement: str, values: Mapping[str, Any]) -> None:
         """Hand over one statement file and its values; never blocks."""
-        self._work.put(_Write(statement, values))
+        self._work.put(_Write(((statement, values),)))
+
+    def write_all(self, *statements: Statement) -> None:
+        """Hand over statements that belong together: they are on disk all or none."""
+        self._work.put(_Write(statements))
 
     async def read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run a query behind all writes so far. Raises as it does, or DataError for lost writes."""
@@ -118,19 +144,19 @@ class Store:
         try:
             connection.execute("begin immediate")
             for write in writes:
-                connection.execute(load_sql(write.statement), write.values)
+                for statement, values in write.statements:
+                    connection.execute(load_sql(statement), values)
             connection.execute("commit")
         except sqlite3.Error as error:
             self._failure = self._failure or error
-            _log.error("the emulator could not write %d log rows: %s", len(writes), error)
+            _log.error("the emulator could not write %d requests: %s", len(writes), error)
             if connection.in_transaction:
                 connection.execute("rollback")
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    statement: str
-    values: Mapping[str, Any]
+    statements: Sequence[Statement]
 
 
 def _succeed(future: "asyncio.Future[_T]", result: _T) -> None:
@@ -179,32 +205,58 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     # In WAL mode NORMAL survives a killed process; only a power cut can take the last rows.
     connection.execute("pragma synchronous = normal")
+    connection.create_function("decimal_add", 2, _decimal_add, deterministic=True)
+    # Typed for aggregates that give numbers; one that gives text is as good.
+    connection.create_aggregate("decimal_sum", 1, _DecimalSum)  # type: ignore[arg-type]
     return connection
+
+
+def _decimal_add(left: str, right: str) -> str:
+    return format(Decimal(left) + Decimal(right), "f")
+
+
+class _DecimalSum:
+    """The exact sum of decimal texts; nulls count as nothing."""
+
+    def __init__(self) -> None:
+        self._sum = Decimal(0)
+
+    def step(self, text: str | None) -> None:
+        if text is not None:
+            self._sum += Decimal(text)
+
+    def finalize(self) -> str:
+        return format(self._sum, "f")
 
 
 def _prepare(connection: sqlite3.Connection) -> Identity:
     version = connection.execute("pragma user_version").fetchone()[0]
-    if version not in (0, SCHEMA_VERSION):
-        raise ValueError(f"schema version {version} is not {SCHEMA_VERSION}")
+    if not 0 <= version <= len(MIGRATIONS):
+        raise ValueError(f"schema version {version} is not one of 1 to {len(MIGRATIONS)}")
     if version == 0:
         if connection.execute("select count(*) from sqlite_schema").fetchone()[0]:
             raise ValueError("it holds tables of another program")
         connection.execute("pragma journal_mode = wal")
-        identity = new_identity()
-        values = {
-            "account_id": identity.account_id,
-            "tokens": json.dumps(dict(identity.tokens)),
-            "token_ids": json.dumps(dict(identity.token_ids)),
-        }
-        # One script, so that a killed process leaves either nothing or everything.
-        connection.executescript(f"begin immediate; {load_sql('schema')}")
-        connection.executemany("insert into identity values (?, ?)", values.items())
-        connection.execute(f"pragma user_version = {SCHEMA_VERSION:d}")
+    if version < len(MIGRATIONS):
+        # One transaction, so that a killed process leaves either nothing or everything.
+        scripts = ";".join(load_sql(name) for name in MIGRATIONS[version:])
+        connection.executescript(f"begin immediate; {scripts}")
+        if version == 0:
+            _insert_identity(connection, new_identity())
+        connection.execute(f"pragma user_version = {len(MIGRATIONS):d}")
         connection.execute("commit")
-        return identity
     stored = dict(connection.execute("select name, value from identity").fetchall())
     return Identity(
         account_id=stored["account_id"],
         tokens=json.loads(stored["tokens"]),
         token_ids=json.loads(stored["token_ids"]),
     )
+
+
+def _insert_identity(connection: sqlite3.Connection, identity: Identity) -> None:
+    values = {
+        "account_id": identity.account_id,
+        "tokens": json.dumps(dict(identity.tokens)),
+        "token_ids": json.dumps(dict(identity.token_ids)),
+    }
+    connection.executemany("insert into identity values (?, ?)", values.items())

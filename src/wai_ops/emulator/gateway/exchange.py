@@ -5,19 +5,23 @@ A direct call, which names no gateway, goes the same way and leaves neither ids 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wai_ops.core.ids import uuid7
 from wai_ops.core.money import NO_COST, UNKNOWN_COST, Cost, Usage
 from wai_ops.emulator.answers import JSON_TYPE
 from wai_ops.emulator.backends.base import Meter
-from wai_ops.emulator.gateway.log_row import HEAD_CHARACTERS, LogRow
+from wai_ops.emulator.gateway.log_bodies import Bodies
+from wai_ops.emulator.gateway.log_row import LogRow
 from wai_ops.emulator.gateway.metadata import kept_metadata
 from wai_ops.emulator.gateway.options import CallOptions, read_options
+from wai_ops.emulator.gateway.refusals import RATE_LIMITED
+from wai_ops.emulator.gateway.retention import MAX_ROW_BYTES, retention_of
 from wai_ops.emulator.gateway.settings import GatewaySettings
 from wai_ops.emulator.inference.surfaces import WORKERS_AI
 from wai_ops.emulator.models import ServedModel
+from wai_ops.emulator.served import Served, sent_labels
 from wai_ops.emulator.services import Services
 from wai_ops.emulator.times import to_millis_text
 
@@ -117,50 +121,103 @@ class Exchange:
         scan.model, scan.served, scan.meter, scan.is_scan = served.model.id, served, meter, True
         self.record(scan, 200)
 
-    def record(self, attempt: "Attempt", status: int) -> None:
-        """Hand the attempt's row to the store; only the first call counts."""
+    def record(
+        self,
+        attempt: "Attempt",
+        status: int,
+        *,
+        error_code: int | None = None,
+        is_last: bool = True,
+    ) -> None:
+        """Record the attempt; only the first call counts. Not the last: the request goes on."""
         if attempt.is_recorded:
             return
         attempt.is_recorded = True
+        served = self._served(attempt, status, error_code, ends_request=is_last)
         gateway = self.gateway
         if gateway is None or not gateway.options.collect_log:
+            self._services.recorder.record(served)
             return
-        clock = self._services.clock
-        now = clock.monotonic()
-        first_at = now if attempt.first_at is None else attempt.first_at
-        usage = attempt.usage
         keeps = gateway.options.collect_payload
-        row = LogRow(
+        self._services.recorder.record(
+            served,
+            self._row(gateway, attempt, served),
+            bodies=Bodies(self.request_body, attempt.body) if keeps else None,
+            retention=retention_of(
+                gateway.settings.log_management,
+                gateway.settings.log_management_strategy,
+                self._services.knobs.current.logs.max_rows,
+            ),
+        )
+
+    def _served(
+        self, attempt: "Attempt", status: int, error_code: int | None, *, ends_request: bool
+    ) -> Served:
+        clock, usage, gateway = self._services.clock, attempt.usage, self.gateway
+        tokens = usage or Usage(input_tokens=0, output_tokens=0)
+        is_asked = attempt.served is not None and not attempt.is_cached
+        price = NO_COST
+        if usage is not None and not attempt.is_cached:
+            price = UNKNOWN_COST if attempt.served is None else attempt.served.cost(usage)
+        return Served(
+            at=clock.now(),
+            gateway_id=None if gateway is None else gateway.settings.id,
+            provider=attempt.provider,
+            model=attempt.model,
+            status_code=status,
+            error_code=error_code,
+            labels=sent_labels(_text(self.headers.get(b"cf-aig-metadata"))),
+            ends_request=ends_request and not attempt.is_scan,
+            attempted=is_asked,
+            cached=attempt.is_cached,
+            rate_limited=error_code == RATE_LIMITED,
+            duration_ms=round((clock.monotonic() - attempt.started) * 1000),
+            tokens_in=tokens.input_tokens,
+            cached_tokens_in=tokens.cached_input_tokens or 0,
+            tokens_out=tokens.output_tokens,
+            reasoning_tokens_out=tokens.reasoning_tokens or 0,
+            cost_usd=self.cost(attempt).cost_usd,
+            neurons=price.neurons,
+            request_bytes=len(self.request_body),
+            response_bytes=attempt.size,
+            user_agent=_text(self.headers.get(b"user-agent")),
+            wholesale=gateway is not None and gateway.settings.workers_ai_billing_mode == "unified",
+            metadata=None if gateway is None else gateway.metadata,
+        )
+
+    def _row(self, gateway: Gateway, attempt: "Attempt", served: Served) -> LogRow:
+        usage = attempt.usage
+        first_ms = served.duration_ms
+        if attempt.first_at is not None:
+            first_ms = round((attempt.first_at - attempt.started) * 1000)
+        return LogRow(
             id=attempt.log_id,
             gateway_id=gateway.settings.id,
             event_id=gateway.event_id,
-            created_at=to_millis_text(clock.now()),
+            created_at=to_millis_text(served.at),
             provider=attempt.provider,
             model=attempt.model,
             path=attempt.path,
-            status_code=status,
-            success=status < 400,
+            status_code=served.status_code,
+            success=served.status_code < 400,
             cached=attempt.is_cached,
             step=attempt.step,
-            duration=round((now - attempt.started) * 1000),
-            latency=round((first_at - attempt.started) * 1000),
-            request_size=len(self.request_body),
-            response_size=attempt.size,
-            request_head=_head(self.request_body) if keeps else "",
-            response_head=_head(attempt.head) if keeps else "",
+            duration=served.duration_ms,
+            latency=first_ms,
+            request_size=served.request_bytes,
+            response_size=served.response_bytes,
             request_content_type=_text(self.headers.get(b"content-type")),
             response_content_type=attempt.content_type,
             tokens_in=None if usage is None else usage.input_tokens,
             tokens_out=None if usage is None else usage.output_tokens,
             cached_tokens_in=None if usage is None else usage.cached_input_tokens,
             reasoning_tokens_out=None if usage is None else usage.reasoning_tokens,
-            cost=self.cost(attempt).cost_usd,
+            cost=served.cost_usd,
             custom_cost=gateway.options.custom_cost is not None
             and not (attempt.is_cached or attempt.is_scan),
             metadata=gateway.metadata,
-            user_agent=_text(self.headers.get(b"user-agent")),
+            user_agent=served.user_agent,
         )
-        self._services.store.write("insert_log", row.to_columns())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -179,8 +236,9 @@ class Attempt:
     is_cached: bool = False
     is_scan: bool = False
     content_type: str = JSON_TYPE
-    head: bytes = b""
     size: int = 0
+    parts: list[bytes] = field(default_factory=list)
+    """The answer so far, unless it is too long for a row."""
     first_at: float | None = None
     is_recorded: bool = False
 
@@ -194,8 +252,13 @@ class Attempt:
     def note(self, part: bytes) -> None:
         """Count a part of the answer that is about to leave."""
         self.size += len(part)
-        if len(self.head) < HEAD_CHARACTERS:
-            self.head += part[: HEAD_CHARACTERS - len(self.head)]
+        if self.size <= MAX_ROW_BYTES:
+            self.parts.append(part)
+
+    @property
+    def body(self) -> bytes:
+        """The answer so far."""
+        return b"".join(self.parts)
 
 
 async def begin_exchange(
@@ -224,7 +287,3 @@ def _gateway(
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "replace")
-
-
-def _head(body: bytes) -> str:
-    return body[:HEAD_CHARACTERS].decode("utf-8", "replace")

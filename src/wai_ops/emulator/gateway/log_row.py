@@ -1,6 +1,7 @@
 """One gateway log row: what is stored, and what the API shows of it. Pure."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -27,17 +28,17 @@ class LogRow:
     """Milliseconds to the first part of the answer."""
     request_size: int
     response_size: int
-    request_head: str
-    response_head: str
     response_content_type: str
     success: bool
+    request_head: str = ""
+    response_head: str = ""
     request_content_type: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
     cached_tokens_in: int | None = None
     reasoning_tokens_out: int | None = None
     cost: Decimal | None = None
-    metadata: dict[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
     user_agent: str | None = None
     provider: str = "workers-ai"
     model_type: str | None = "text-generation"
@@ -49,15 +50,29 @@ class LogRow:
     wholesale: bool = False
     feedback: int | None = None
     score: float | None = None
+    compatibility_mode: bool = False
+    byok: str | None = None
+    dlp_action: str | None = None
+    dlp_profiles: list[str] | None = None
+    guardrails: Mapping[str, Any] | None = None
+    prompts: Mapping[str, Any] | None = None
+    visible_at: str = ""
+    """From when on it can be seen; empty: always."""
+    fields_at: str = ""
+    """From when on its cost, usage and response head can be seen."""
 
-    def to_columns(self) -> dict[str, Any]:
-        """The values of `insert_log.sql`."""
+    def to_columns(self, *, full_at: int | None = None) -> dict[str, Any]:
+        """The values of `insert_log.sql`; `full_at` rows in the gateway and it is not stored."""
         values = {name: getattr(self, name) for name in self.__slots__}
         values["cost"] = None if self.cost is None else format(self.cost, "f")
-        values["metadata"] = None if self.metadata is None else json.dumps(self.metadata)
+        for name in _ENCODED:
+            if values[name] is not None:
+                values[name] = json.dumps(values[name])
+        values["full_at"] = full_at
         return values
 
 
+_ENCODED = ("metadata", "dlp_profiles", "guardrails", "prompts")
 _FLAGS = ("success", "cached", "custom_cost", "authentication", "wholesale")
 _PLAIN = (
     "id",
@@ -78,18 +93,22 @@ _PLAIN = (
     "user_agent",
     "feedback",
     "score",
+    "byok",
+    "dlp_action",
 )
 
 
-def to_list_item(row: Any) -> dict[str, Any]:
-    """A stored row as the list shows it, with the fields that no published schema has."""
+def to_list_item(row: Any, *, metadata_as_text: bool = False) -> dict[str, Any]:
+    """A seen row as the list shows it, with the fields that no published schema has."""
     shown = {name: row[name] for name in _PLAIN}
     shown |= {name: bool(row[name]) for name in _FLAGS}
-    tokens_in, tokens_out = row["tokens_in"], row["tokens_out"]
+    for name in _ENCODED:
+        keep_text = metadata_as_text and name == "metadata"
+        shown[name] = row[name] if keep_text or row[name] is None else json.loads(row[name])
+    tokens_in, tokens_out = row["usage_in"], row["usage_out"]
     counted = tokens_in is not None and tokens_out is not None
     return shown | {
         "cost": None if row["cost"] is None else float(row["cost"]),
-        "metadata": None if row["metadata"] is None else json.loads(row["metadata"]),
         "usage_metadata": {
             "input_tokens": tokens_in,
             "output_tokens": tokens_out,
@@ -101,23 +120,31 @@ def to_list_item(row: Any) -> dict[str, Any]:
         else None,
         "timings": {"total": row["duration"], "latency": row["latency"]},
         "location": {"region": "local", "colo": COLO},
-        "byok": None,
-        "dlp_action": None,
-        "dlp_profiles": None,
-        "guardrails": None,
-        "prompts": None,
         "request": "",
         "response": "",
     }
 
 
-def to_detail(row: Any) -> dict[str, Any]:
-    """A stored row as a single read shows it: with sizes and the first part of both bodies."""
-    return to_list_item(row) | {
+def to_detail(row: Any, *, metadata_as_text: bool = False) -> dict[str, Any]:
+    """A seen row as a single read shows it: with sizes and the first part of both bodies."""
+    request, response = row["request_head"], row["response_head"]
+    return to_list_item(row, metadata_as_text=metadata_as_text) | {
         "request_size": row["request_size"],
         "response_size": row["response_size"],
-        "request_head": row["request_head"],
-        "request_head_complete": row["request_size"] <= HEAD_CHARACTERS,
-        "response_head": row["response_head"],
-        "response_head_complete": row["response_size"] <= HEAD_CHARACTERS,
+        "request_head": request,
+        "request_head_complete": _is_whole(request, row["request_size"]),
+        "response_head": response,
+        "response_head_complete": _is_whole(response, row["response_size"])
+        if row["has_response_flag"]
+        else None,
     }
+
+
+def _is_whole(head: str | None, size: int) -> bool:
+    """Whether the head is all there is: late or dropped bodies have none."""
+    return head is not None and bool(head or not size) and size <= HEAD_CHARACTERS
+
+
+def head_of(body: bytes) -> str:
+    """The first part of a body, as the row carries it."""
+    return body[:HEAD_CHARACTERS].decode("utf-8", "replace")

@@ -1,5 +1,9 @@
 """What the gateway makes of `cf-aig-metadata`: pure, and as unforgiving as the real one."""
 
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
 from wai_ops.core.metadata import MAX_ENTRIES
 from wai_ops.emulator.decoding import decode_json
 
@@ -18,9 +22,18 @@ def kept_metadata(header: str | None) -> dict[str, str | int | float | bool] | N
         entries = decode_json(header)
     except ValueError:
         return None
-    if not isinstance(entries, dict):
-        return None
+    return keep_metadata(entries) if isinstance(entries, dict) else None
+
+
+def keep_metadata(entries: Mapping[str, Any]) -> dict[str, str | int | float | bool] | None:
+    """The same for entries that are decoded already."""
     own = {key: value for key, value in entries.items() if not key.startswith(_RESERVED)}
-    if any(value is None or isinstance(value, dict | list) for value in own.values()):
+    if not all(map(_is_plain, own.values())):
         return None
     return dict(list(own.items())[:MAX_ENTRIES]) or None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)  # 1e999 is JSON, and yet no number that could be told again
+    return isinstance(value, str | int)

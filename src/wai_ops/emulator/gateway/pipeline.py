@@ -117,7 +117,7 @@ class Pipeline:
                 following = None if is_final else _advance(steps, succeeded=False)
                 if following is None:
                     raise
-                refuse(exchange, error)
+                refuse(exchange, error, is_last=False)
                 step = following
                 index += 1
                 exchange.begin()
@@ -137,7 +137,7 @@ class Pipeline:
             except ApiError as error:
                 if is_last or not is_retryable(error.status):
                     raise
-                refuse(exchange, error)
+                refuse(exchange, error, is_last=False)
             await self._services.sleep(step.retries.delay_s(number))
             exchange.begin(step=exchange.current.step, path=step.path, model=step.model)
         raise AssertionError("there is always a last attempt")
@@ -209,12 +209,12 @@ class Pipeline:
         )
 
 
-def refuse(exchange: Exchange, error: ApiError) -> None:
+def refuse(exchange: Exchange, error: ApiError, *, is_last: bool = True) -> None:
     """Close the attempt under way with a refusal, and give the refusal the gateway's headers."""
     attempt = exchange.current
     if not attempt.is_recorded:
         attempt.note(to_json_bytes(error.body()))
-    exchange.record(attempt, error.status)
+    exchange.record(attempt, error.status, error_code=error.code, is_last=is_last)
     error.headers = {**error.headers, **exchange.response_headers(attempt)}
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from wai_ops.emulator.errors import ApiError
 
+RATE_LIMITED = 2003
+
 
 class PolicyRefusalError(ApiError):
     """A policy's refusal: here `error` is an object, and there is no code."""
@@ -29,7 +31,7 @@ class BlockedError(ApiError):
 
 def rate_limited() -> ApiError:
     """The gateway's own rate limit is reached."""
-    return ApiError(429, 2003, "Rate limited", gateway=True)
+    return ApiError(429, RATE_LIMITED, "Rate limited", gateway=True)
 
 
 def no_gateway_token() -> ApiError:

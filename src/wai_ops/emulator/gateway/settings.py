@@ -52,6 +52,8 @@ class GatewaySettings:
     collect_logs: bool
     dlp: Any
     guardrails: Any
+    log_management: int | None
+    log_management_strategy: str | None
     rate_limiting_interval: int | None
     rate_limiting_limit: int | None
     rate_limiting_technique: str

@@ -1,0 +1,2 @@
+-- What lies further back than any dataset reaches.
+delete from fact where at < :before
