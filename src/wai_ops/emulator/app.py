@@ -11,9 +11,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 
 from wai_ops.core.errors import WaiError
-from wai_ops.emulator import account, catalogue
+from wai_ops.emulator import account, catalogue, knob_endpoints
 from wai_ops.emulator.answers import Receive, Scope, Send, send_json, to_json_bytes
 from wai_ops.emulator.errors import ApiError, no_route
+from wai_ops.emulator.fault_wire import FaultLayer
 from wai_ops.emulator.gateway import endpoints as gateway
 from wai_ops.emulator.gateway.log_routes import log_routes
 from wai_ops.emulator.gateway.log_row import COLO
@@ -37,7 +38,8 @@ class App:
     def __init__(self, services: Services) -> None:
         """Build the routes."""
         self._services = services
-        self._router = Router(_routes(services), redirect_slashes=False)
+        router = Router(_routes(services), redirect_slashes=False)
+        self._router = FaultLayer(router, knobs=services.knobs, sleep=services.sleep)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -98,6 +100,10 @@ def _routes(services: Services) -> list[BaseRoute]:
             f"{_ACCOUNT}/ai/models/search",
             catalogue.search_models,
             Permission.WORKERS_AI_READ,
+        ),
+        *(
+            route(method, path, handler, Permission.GATEWAY_WRITE)
+            for method, path, handler in knob_endpoints.ROUTES
         ),
         route("GET", f"{API}/user/tokens/verify", account.verify_token),
         route("GET", f"{_ACCOUNT}/tokens/verify", account.verify_token),

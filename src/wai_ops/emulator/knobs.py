@@ -330,11 +330,22 @@ def is_at_start(dotted: str) -> bool:
 class LiveKnobs:
     """The knobs of a running emulator. Only for the server's own thread."""
 
-    def __init__(self, base: Knobs | None = None) -> None:
-        """`base`: what a reset returns to."""
+    def __init__(
+        self,
+        base: Knobs | None = None,
+        *,
+        keep: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        """`base`: what a reset returns to. `keep` is told what differs from it, before it holds."""
         self.base = Knobs() if base is None else base
         self.current = self.base
+        self._keep = keep
         self._watchers: list[Callable[[Knobs], None]] = []
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What was changed at run time, as `section.name`."""
+        return differences(self.base, self.current)
 
     def watch(self, watcher: Callable[[Knobs], None]) -> None:
         """Have `watcher` called with the new knobs after every change, and once now."""
@@ -350,13 +361,25 @@ class LiveKnobs:
         knobs = self.current
         for dotted, value in changes:
             knobs = changed(knobs, dotted, value)
-        self._become(knobs)
+        self._keep_and_become(knobs)
 
     def reset(self) -> None:
         """Return to the file's values and the defaults."""
-        self._become(self.base)
+        self._keep_and_become(self.base)
 
-    def _become(self, knobs: Knobs) -> None:
+    def restore(self, knobs: Knobs) -> None:
+        """Take over what was kept before."""
         self.current = knobs
         for watcher in self._watchers:
             watcher(knobs)
+
+    def _keep_and_become(self, knobs: Knobs) -> None:
+        if self._keep is not None:
+            self._keep(differences(self.base, knobs))
+        self.restore(knobs)
+
+
+def differences(base: Knobs, knobs: Knobs) -> dict[str, Any]:
+    """What differs from `base`, as `section.name`."""
+    before = flat(base)
+    return {name: value for name, value in flat(knobs).items() if value != before[name]}

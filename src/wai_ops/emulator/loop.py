@@ -6,16 +6,27 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wai_ops.core.errors import RemoteError
+from wai_ops.emulator.fault_wire import TRANSPORT
 
 _GRACE_S = 3.0
 """How long answers under way may take to finish once the server is told to stop."""
 _KEEP_ALIVE_S = 75
 _log = logging.getLogger(__name__)
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's own, whose requests know their connection, so that a fault can break it."""
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[TRANSPORT] = self.transport
 
 
 class _Server(uvicorn.Server):
@@ -81,7 +92,7 @@ class ServerThread:
             app,
             # Inside another command the standard loop starts sooner; on its own uvloop is faster.
             loop="asyncio" if is_embedded else "auto",
-            http="httptools",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             log_config=None,

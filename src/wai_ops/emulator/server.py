@@ -24,21 +24,20 @@ from wai_ops.emulator.endpoint import (
 
 __all__ = ["Endpoint", "embedded", "running_endpoint", "serve"]
 
-SEED = 0
-"""Of the random choices: which replica a request without an affinity value meets."""
-
 
 def serve(
     state_dir: Path,
     *,
     port: int = 0,
     backend: str = "scripted",
+    config: Path | None = None,
     on_ready: Callable[[Endpoint], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way and return.
 
-    Raises UsageError (port in use, unknown backend, packages missing), DataError (state damaged, or
-    this folder is served already). Only for the main thread, because of the signals.
+    `config` is an `emulator.yaml`. Raises UsageError (port in use, unknown backend, packages
+    missing, wrong knobs), DataError (state damaged, or this folder is served already). Only for
+    the main thread, because of the signals.
     """
     stop = threading.Event()
 
@@ -50,7 +49,14 @@ def serve(
             stack.callback(signal.signal, number, signal.signal(number, on_signal))
         _claim(state_dir, stack)
         endpoint = stack.enter_context(
-            _running(state_dir, port=port, backend=backend, is_embedded=False, on_death=stop.set)
+            _running(
+                state_dir,
+                port=port,
+                backend=backend,
+                config=config,
+                is_embedded=False,
+                on_death=stop.set,
+            )
         )
         write_endpoint(state_dir, endpoint)
         stack.callback(remove_endpoint, state_dir)
@@ -59,13 +65,20 @@ def serve(
 
 
 @contextmanager
-def embedded(state_dir: Path, *, backend: str = "scripted") -> Iterator[Endpoint]:
+def embedded(
+    state_dir: Path, *, backend: str = "scripted", config: Path | None = None
+) -> Iterator[Endpoint]:
     """Serve from a background thread for the length of a block, on a free loopback port.
 
     Many processes may do so on one folder at once. Raises as `serve`.
     """
     with _running(
-        state_dir, port=0, backend=backend, is_embedded=True, on_death=lambda: None
+        state_dir,
+        port=0,
+        backend=backend,
+        config=config,
+        is_embedded=True,
+        on_death=lambda: None,
     ) as endpoint:
         yield endpoint
 
@@ -98,7 +111,13 @@ def _claim(state_dir: Path, stack: ExitStack) -> None:
 
 @contextmanager
 def _running(
-    state_dir: Path, *, port: int, backend: str, is_embedded: bool, on_death: Callable[[], None]
+    state_dir: Path,
+    *,
+    port: int,
+    backend: str,
+    config: Path | None,
+    is_embedded: bool,
+    on_death: Callable[[], None],
 ) -> Iterator[Endpoint]:
     """A server in a background thread. On leaving, it finishes, and all log rows are on disk."""
     try:
@@ -114,6 +133,8 @@ def _running(
     from wai_ops.core.prices import PriceBook, built_in
     from wai_ops.emulator.backends.choose import open_backend
     from wai_ops.emulator.gateway.settings import DEFAULT_GATEWAY, Gateways
+    from wai_ops.emulator.knobs import Knobs
+    from wai_ops.emulator.knobs_file import live_knobs, load_config
     from wai_ops.emulator.replicas import Replicas
     from wai_ops.emulator.services import Services
     from wai_ops.emulator.store import open_store
@@ -121,14 +142,18 @@ def _running(
 
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(port))
-        replicas = Replicas(rng=random.Random(SEED))  # noqa: S311 - not for secrets
+        knobs = live_knobs(state_dir, Knobs() if config is None else load_config(config))
+        replicas = Replicas(
+            rng=random.Random(knobs.current.latency.seed),  # noqa: S311 - not for secrets
+            count=knobs.current.capacity.replicas,
+        )
         engine = open_backend(backend, replicas=replicas.count)
         stack.callback(engine.close)
         store = open_store(state_dir)
         stack.callback(store.close)
-        load_warmth(state_dir, replicas)
-        stack.callback(save_warmth, state_dir, replicas)
         clock = SystemClock()
+        load_warmth(state_dir, replicas, now=clock.monotonic())
+        stack.callback(save_warmth, state_dir, replicas)
         app = App(
             Services(
                 clock=clock,
@@ -137,6 +162,7 @@ def _running(
                 gateways=Gateways(store, clock),
                 replicas=replicas,
                 backend=engine,
+                knobs=knobs,
             )
         )
         server = ServerThread(app, listener, is_embedded=is_embedded, on_death=on_death)

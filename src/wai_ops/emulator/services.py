@@ -12,6 +12,7 @@ from wai_ops.emulator.gateway.rate_limit import RateLimits
 from wai_ops.emulator.gateway.response_cache import ResponseCache
 from wai_ops.emulator.gateway.settings import Gateways
 from wai_ops.emulator.knobs import LiveKnobs
+from wai_ops.emulator.model.service import ModelService
 from wai_ops.emulator.recorder import Recorder
 from wai_ops.emulator.replicas import Replicas
 from wai_ops.emulator.store import Store
@@ -37,9 +38,15 @@ class Services:
     knobs: LiveKnobs = field(default_factory=LiveKnobs)
     recorder: Recorder = field(init=False)
     """Writes what is told of every call; made from the parts above."""
+    models: ModelService = field(init=False)
+    """Answers calls within the limits that the knobs set; made from the parts above."""
 
     def __post_init__(self) -> None:
-        """Make the recorder."""
+        """Make the recorder and the model service."""
         rng = random.Random(LAG_SEED)  # noqa: S311 - not for secrets
         recorder = Recorder(self.store, self.clock, rng, lambda: self.knobs.current.logs)
         object.__setattr__(self, "recorder", recorder)
+        models = ModelService(
+            clock=self.clock, knobs=self.knobs, replicas=self.replicas, backend=self.backend
+        )
+        object.__setattr__(self, "models", models)

@@ -72,10 +72,23 @@ class Exchange:
         self.current = self._attempt(step=step, path=path or self.path, model=model)
         return self.current
 
+    @property
+    def is_wholesale(self) -> bool:
+        """Whether prepaid credits pay."""
+        gateway = self.gateway
+        return gateway is not None and gateway.settings.workers_ai_billing_mode == "unified"
+
     def _attempt(self, *, step: int, path: str, model: str = "") -> "Attempt":
         clock = self._services.clock
         log_id = "" if self.gateway is None else self._next_id()
-        return Attempt(log_id=log_id, step=step, path=path, model=model, started=clock.monotonic())
+        return Attempt(
+            log_id=log_id,
+            step=step,
+            path=path,
+            model=model,
+            started=clock.monotonic(),
+            is_wholesale=self.is_wholesale,
+        )
 
     def _next_id(self) -> str:
         """A log id above the last one, so that attempts within a millisecond keep their order."""
@@ -181,7 +194,7 @@ class Exchange:
             request_bytes=len(self.request_body),
             response_bytes=attempt.size,
             user_agent=_text(self.headers.get(b"user-agent")),
-            wholesale=gateway is not None and gateway.settings.workers_ai_billing_mode == "unified",
+            wholesale=attempt.is_wholesale,
             metadata=None if gateway is None else gateway.metadata,
         )
 
@@ -235,6 +248,8 @@ class Attempt:
     """None: nothing has been answered, and there is nothing to pay."""
     is_cached: bool = False
     is_scan: bool = False
+    is_wholesale: bool = False
+    """Whether prepaid credits pay for it."""
     content_type: str = JSON_TYPE
     size: int = 0
     parts: list[bytes] = field(default_factory=list)

@@ -6,10 +6,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from wai_ops.core.tokens import estimate_tokens
 from wai_ops.emulator.answers import ClientGoneError, envelope, to_json_bytes
-from wai_ops.emulator.backends.base import Cancel, Event, Finish, Meter
-from wai_ops.emulator.errors import ApiError, context_too_long, execution_failed
+from wai_ops.emulator.backends.base import Event, Finish, Meter
+from wai_ops.emulator.errors import ApiError, execution_failed
 from wai_ops.emulator.gateway.exchange import Attempt
 from wai_ops.emulator.gateway.steps import Step
 from wai_ops.emulator.inference.answer import Answer, Part
@@ -49,36 +48,20 @@ class TextModels:
         call = parse_call(body, model=served.model, prompt_allowed=is_run)
         meter = Meter()
         cancel = client.begin()
-        events = self._generate(served, call, headers, meter, cancel)
+        affinity = headers.get(b"x-session-affinity")
+        events = await services.models.open(
+            served,
+            call,
+            affinity=None if not affinity else affinity.decode("latin-1"),
+            reject_if_busy=call.reject_if_busy,
+            meter=meter,
+            cancel=cancel,
+            unified_billing=attempt.is_wholesale,
+        )
         shaper = _Shaper(step, served, call, int(services.clock.now().timestamp()))
         if call.stream:
             return await _stream(events, shaper, meter, attempt, client)
         return await _whole(events, shaper, meter, attempt, client)
-
-    def _generate(
-        self,
-        served: ServedModel,
-        call: Call,
-        headers: Mapping[bytes, bytes],
-        meter: Meter,
-        cancel: Cancel,
-    ) -> AsyncGenerator[Event, None]:
-        """Choose the replica, check the context, count the prompt, start the backend."""
-        backend, replicas = self._services.backend, self._services.replicas
-        affinity = headers.get(b"x-session-affinity")
-        replica = replicas.select(None if not affinity else affinity.decode("latin-1"))
-        tokens = backend.tokenise(call)
-        window = served.model.context_window
-        if window is not None:
-            counted = _estimate(call) if tokens is None else len(tokens)
-            if counted + (call.max_tokens or 0) > window:
-                raise context_too_long(
-                    input_tokens=counted, reserved=call.max_tokens or 0, window=window
-                )
-        if tokens is not None:
-            meter.input_tokens = len(tokens)
-            meter.cached_input_tokens = replicas.admit(replica, served.model.id, tokens)
-        return backend.generate(call, replica=replica, meter=meter, cancel=cancel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +200,3 @@ def _require_end(reply: Reply, client: Client) -> None:
 
 def _response_id() -> str:
     return f"chatcmpl-{secrets.token_hex(12)}"
-
-
-def _estimate(call: Call) -> int:
-    return sum(estimate_tokens(message.content) for message in call.messages)

@@ -216,6 +216,10 @@ class Running(AsyncGenerator[Event, None]):
         self._events = events
         self._leave = leave
 
+    def __del__(self) -> None:
+        """Whoever drops it unclosed must not keep the place for ever."""
+        self._leave()
+
     async def __anext__(self) -> Event:
         """The next event; after the last one the place is free."""
         try:
