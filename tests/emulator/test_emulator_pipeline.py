@@ -27,6 +27,21 @@ GATEWAYS: dict[str, dict[str, Any]] = {
     "guarded": {
         "guardrails": {"prompt": {"S1": "BLOCK", "S2": "FLAG"}, "response": {"S3": "BLOCK"}}
     },
+    "broke": {
+        "spend_limits": {
+            "enabled": True,
+            "rules": [
+                {
+                    "id": "per-tenant",
+                    "limit": 0.0000001,
+                    "limitType": "cost",
+                    "window": 86_400 * 30,
+                    "technique": "fixed",
+                    "metadata": {"tenant": {"mode": "partition"}},
+                }
+            ],
+        }
+    },
     "dlp": {"dlp": {"enabled": True, "action": "BLOCK", "profiles": ["cards", "names"]}},
     "dlp-flags": {
         "dlp": {
@@ -321,6 +336,44 @@ def test_a_fallback_is_a_step_and_each_step_has_its_own_retries_and_timeout(it: 
     assert answer.headers["cf-aig-step"] == "2"
     assert answer.headers["cf-aig-model"] == rows[3]["model"] == "@cf/meta/llama-3.2-1b-instruct"
     assert answer.headers["cf-aig-log-id"] == rows[3]["id"]
+
+
+# ---- spend limits
+
+
+def for_tenant(name: str) -> dict[str, str]:
+    return via("broke", metadata=json.dumps({"tenant": name}))
+
+
+def test_the_call_that_overspends_completes_and_the_next_one_is_refused(it: Lab) -> None:
+    assert it.api.chat(headers=for_tenant("a")).status_code == 200
+    refused = it.api.chat(headers=for_tenant("a"))
+    assert code_of(refused) == (429, 2045)
+    assert "rule 'per-tenant'" in refused.json()["message"]
+    assert "retry-after" not in refused.headers
+    (row,) = it.rows_of(refused)
+    assert (row["status_code"], row["cost"], row["tokens_in"]) == (429, 0, None)
+    assert it.api.chat(headers=for_tenant("b")).status_code == 200
+    # Who does not say the key is not limited.
+    assert [it.api.chat(headers=via("broke")).status_code for _ in range(3)] == [200] * 3
+
+
+def test_what_is_cached_is_served_to_those_who_may_spend_no_more(it: Lab) -> None:
+    headers = for_tenant("c") | {"cf-aig-cache-ttl": "60"}
+    first = it.api.chat("cached while broke", headers=headers)
+    again = it.api.chat("cached while broke", headers=headers)
+    assert (status_of(first), status_of(again)) == ((200, "MISS"), (200, "HIT"))
+    assert it.api.chat("not cached", headers=headers).status_code == 429
+
+
+def test_a_custom_cost_counts_towards_the_limit_and_a_failure_does_not(it: Lab) -> None:
+    it.be(BROKEN, BUSY)
+    for _ in range(2):
+        it.api.chat(headers=for_tenant("d"))
+    free = for_tenant("d") | {"cf-aig-custom-cost": '{"total_cost": 0}'}
+    assert [it.api.chat(headers=free).status_code for _ in range(3)] == [200] * 3
+    assert it.api.chat(headers=for_tenant("d")).status_code == 200
+    assert it.api.chat(headers=for_tenant("d")).status_code == 429
 
 
 # ---- guardrails and DLP

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from wai_ops.core.clock import Clock
 from wai_ops.core.prices import PriceBook
 from wai_ops.emulator.backends.base import Backend
+from wai_ops.emulator.gateway.budgets import Budgets
 from wai_ops.emulator.gateway.rate_limit import RateLimits
 from wai_ops.emulator.gateway.response_cache import ResponseCache
 from wai_ops.emulator.gateway.settings import Gateways
@@ -33,6 +34,7 @@ class Services:
     backend: Backend
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Seconds to wait, without keeping others waiting."""
+    budgets: Budgets = field(default_factory=Budgets)
     response_cache: ResponseCache = field(default_factory=ResponseCache)
     rate_limits: RateLimits = field(default_factory=RateLimits)
     knobs: LiveKnobs = field(default_factory=LiveKnobs)

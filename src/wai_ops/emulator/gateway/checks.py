@@ -1,4 +1,4 @@
-"""What a request and its answer must pass at the gateway: guardrails and DLP."""
+"""What a request and its answer must pass at the gateway: policies, spend, guardrails, DLP."""
 
 import json
 
@@ -13,7 +13,9 @@ from wai_ops.emulator.gateway.guardrails import (
     dlp_policies,
     rules_of,
 )
+from wai_ops.emulator.gateway.labels import Labels
 from wai_ops.emulator.gateway.refusals import dlp_blocked, guardrail_blocked
+from wai_ops.emulator.gateway.steps import Step
 from wai_ops.emulator.models import resolve_model
 from wai_ops.emulator.services import Services
 
@@ -34,6 +36,27 @@ class Checks:
         """Whether the answer must be seen whole before any of it leaves."""
         return bool(rules_of(self._settings.guardrails, "response")) or any(
             "RESPONSE" in policy.checks for policy in self._dlp
+        )
+
+    def admit(self, step: Step) -> None:
+        """Policies and spend limits for one provider and model. Raises ApiError."""
+        services, exchange, settings = self._services, self._exchange, self._settings
+        assert exchange.gateway is not None
+        exchange.gateway.admission = None
+        budget = services.budgets.of(settings.id)
+        rules = budget.rules(settings.spend_limits)
+        if not (rules or step.passed):
+            return
+        labels = Labels(
+            provider=step.provider, model=step.model, metadata=exchange.gateway.metadata or {}
+        )
+        exchange.gateway.admission = budget.admit(
+            labels,
+            rules=rules,
+            policies=(),
+            passed=step.passed,
+            now=services.clock.now(),
+            fail_open=services.knobs.current.policies.fail_open,
         )
 
     def request(self) -> None:

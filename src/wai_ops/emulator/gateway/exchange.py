@@ -12,6 +12,7 @@ from wai_ops.core.ids import uuid7
 from wai_ops.core.money import NO_COST, UNKNOWN_COST, Cost, Usage
 from wai_ops.emulator.answers import JSON_TYPE
 from wai_ops.emulator.backends.base import Meter
+from wai_ops.emulator.gateway.budgets import Admission
 from wai_ops.emulator.gateway.log_bodies import Bodies
 from wai_ops.emulator.gateway.log_row import LogRow
 from wai_ops.emulator.gateway.metadata import kept_metadata
@@ -37,6 +38,8 @@ class Gateway:
     options: CallOptions
     event_id: str
     metadata: dict[str, str | int | float | bool] | None
+    admission: Admission | None = None
+    """By what the step under way was let through, and so what its cost counts in."""
 
 
 class Exchange:
@@ -128,6 +131,17 @@ class Exchange:
             return custom.cost(usage)
         return UNKNOWN_COST if attempt.served is None else attempt.served.cost(usage)
 
+    def _settle(self, attempt: "Attempt") -> None:
+        gateway = self.gateway
+        if gateway is None or gateway.admission is None or attempt.is_scan:
+            return
+        self._services.budgets.of(gateway.settings.id).settle(
+            gateway.admission,
+            self.cost(attempt).cost_usd,
+            self._services.clock.now(),
+            delay_s=self._services.knobs.current.spend.settle_delay_ms / 1000,
+        )
+
     def record_scan(self, side: str, served: ServedModel, meter: Meter) -> None:
         """Add the row of a guardrail's evaluation, linked by its event id."""
         scan = self._attempt(step=self.current.step, path=f"guardrails/{side}")
@@ -146,6 +160,7 @@ class Exchange:
         if attempt.is_recorded:
             return
         attempt.is_recorded = True
+        self._settle(attempt)
         served = self._served(attempt, status, error_code, ends_request=is_last)
         gateway = self.gateway
         if gateway is None or not gateway.options.collect_log:

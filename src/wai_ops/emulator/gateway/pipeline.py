@@ -11,7 +11,12 @@ from wai_ops.emulator.answers import Send, send_json, send_start, to_json_bytes
 from wai_ops.emulator.errors import ApiError
 from wai_ops.emulator.gateway.checks import Checks
 from wai_ops.emulator.gateway.exchange import Attempt, Exchange
-from wai_ops.emulator.gateway.refusals import BlockedError, no_answer_in_time, rate_limited
+from wai_ops.emulator.gateway.refusals import (
+    BlockedError,
+    invalid_provider,
+    no_answer_in_time,
+    rate_limited,
+)
 from wai_ops.emulator.gateway.response_cache import (
     MAX_RESPONSE_BYTES,
     CachedAnswer,
@@ -21,6 +26,7 @@ from wai_ops.emulator.gateway.response_cache import (
 from wai_ops.emulator.gateway.steps import Step, Steps, is_retryable
 from wai_ops.emulator.inference.answer import EVENT_STREAM, Answer, Models
 from wai_ops.emulator.inference.disconnect import Client
+from wai_ops.emulator.inference.surfaces import WORKERS_AI
 from wai_ops.emulator.services import Services
 
 
@@ -40,15 +46,13 @@ class Pipeline:
             await self._deliver(exchange, answer, None, send)
             return
         self._limit(exchange)
-        # A route decides by what the request says, so it is asked first and looked up as one.
-        step = next(steps)
-        key = self._key(exchange, step)
+        key = self._key(exchange)
         if key is not None:
             found = self._cache.get(key, self._services.clock.monotonic())
             if found is not None:
                 await self._serve_cached(exchange, found, send)
                 return
-        answer = await self._ask_in_turn(exchange, step, steps, client)
+        answer = await self._ask_in_turn(exchange, steps, client)
         checks = Checks(self._services, exchange)
         if checks.needs_response:
             await answer.hold()
@@ -71,7 +75,7 @@ class Pipeline:
         ):
             raise rate_limited()
 
-    def _key(self, exchange: Exchange, step: Step) -> bytes | None:
+    def _key(self, exchange: Exchange) -> bytes | None:
         """The request's key in the response cache; None: it is not cached."""
         assert exchange.gateway is not None
         options = exchange.gateway.options.cache
@@ -80,7 +84,7 @@ class Pipeline:
         return cache_key(
             exchange.gateway.settings.id,
             own_key=options.key,
-            provider=step.provider,
+            provider=exchange.current.provider,
             endpoint=exchange.path,
             model=exchange.current.model,
             authorization=exchange.headers.get(b"authorization", b""),
@@ -98,10 +102,9 @@ class Pipeline:
         await send_start(send, 200, found.content_type, headers.items())
         await send({"type": "http.response.body", "body": found.body})
 
-    async def _ask_in_turn(
-        self, exchange: Exchange, step: Step, steps: Steps, client: Client
-    ) -> Answer:
+    async def _ask_in_turn(self, exchange: Exchange, steps: Steps, client: Client) -> Answer:
         """Ask one step after another until one answers. Raises the last one's ApiError."""
+        step = next(steps)
         index = 0
         checks = Checks(self._services, exchange)
         while True:
@@ -109,6 +112,9 @@ class Pipeline:
             attempt.step, attempt.path, attempt.model = index, step.path, step.model
             attempt.provider = step.provider
             try:
+                if step.provider != WORKERS_AI:
+                    raise invalid_provider(step.provider)
+                checks.admit(step)
                 if index == 0:
                     checks.request()
                 answer = await self._ask(exchange, step, client)

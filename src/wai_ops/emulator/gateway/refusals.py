@@ -94,3 +94,8 @@ def invalid_universal(message: str) -> ApiError:
 def no_such_route(name: str) -> ApiError:
     """No dynamic route of that name is deployed."""
     return ApiError(400, 7003, f"No deployed dynamic route {name!r}", gateway=True)
+
+
+def invalid_route() -> ApiError:
+    """The dynamic route leads to no model."""
+    return ApiError(400, 7003, "The dynamic route ended without a model", gateway=True)

@@ -6,8 +6,15 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wai_ops.emulator.gateway.dynamic_routes.rates import RateKey
+from wai_ops.emulator.gateway.dynamic_routes.walk import Finished, ModelStep
 from wai_ops.emulator.gateway.options import Retries, read_retries
-from wai_ops.emulator.gateway.refusals import invalid_provider, invalid_universal
+from wai_ops.emulator.gateway.refusals import (
+    invalid_provider,
+    invalid_route,
+    invalid_universal,
+    rate_limited,
+)
 from wai_ops.emulator.inference.surfaces import WORKERS_AI, Shape
 
 _RETRYABLE = frozenset({408, 409, 429})
@@ -25,6 +32,8 @@ class Step:
     timeout_ms: int | None
     """To the first part of the answer; the last of several attempts is waited for."""
     provider: str = WORKERS_AI
+    passed: tuple[RateKey, ...] = ()
+    """The rate nodes of a dynamic route on the way here."""
 
 
 Steps = Generator[Step, bool, None]
@@ -35,6 +44,37 @@ def in_order(steps: Iterable[Step]) -> Steps:
     """One step after another until one succeeds."""
     for step in steps:
         if (yield step):
+            return
+
+
+def route_steps(
+    walked: Generator[ModelStep, bool, Finished], *, body: Mapping[str, Any], path: str
+) -> Steps:
+    """A walk through a dynamic route as steps; the first model that answers ends it.
+
+    Raises 2003 when a rate node ends the route before any model, 7003 when nothing is on the way.
+    """
+    try:
+        found = next(walked)
+    except StopIteration as end:
+        raise rate_limited() if end.value.limited_by else invalid_route() from None
+    while True:
+        model = found.model.removeprefix(f"{found.provider}/")
+        succeeded = yield Step(
+            shape=Shape.CHAT,
+            model=model,
+            body={**body, "model": model},
+            path=path,
+            retries=read_retries({"max_attempts": found.retries + 1}),
+            timeout_ms=None if found.timeout_ms is None else round(found.timeout_ms),
+            provider=found.provider,
+            passed=found.passed,
+        )
+        if succeeded:
+            return
+        try:
+            found = walked.send(False)
+        except StopIteration:
             return
 
 
