@@ -19,6 +19,7 @@ from wai_ops.emulator.gateway import endpoints as gateway
 from wai_ops.emulator.gateway.log_routes import log_routes
 from wai_ops.emulator.gateway.log_row import COLO
 from wai_ops.emulator.identity import Permission, check_local
+from wai_ops.emulator.inference.binding import meant_host
 from wai_ops.emulator.inference.routes import HOST_PREFIX, inference_routes
 from wai_ops.emulator.number_routes import number_routes
 from wai_ops.emulator.services import Services
@@ -70,7 +71,7 @@ class App:
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["wai.headers"] = dict(scope["headers"])
-        check_local(headers.get(b"host"), headers.get(b"origin"))
+        check_local(meant_host(headers.get(b"host"), scope["path"]), headers.get(b"origin"))
         identity = self._services.store.identity
         if not scope["path"].startswith(HOST_PREFIX):  # there the token has another header
             scope["wai.principal"] = identity.authenticate(headers.get(b"authorization"))

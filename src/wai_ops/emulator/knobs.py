@@ -73,6 +73,9 @@ class Cache:
     )
     capacity_blocks: int = knob(8192, int, "held at most; least recently used go first")
     idle_s: float | None = knob(None, float, "forget blocks unused for so long; null: never")
+    binding_ttl_s: int = knob(
+        0, int, "response cache of a Worker's gateway calls that ask for none; seen: 300"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route
 from wai_ops.emulator.gateway.pipeline import Pipeline
 from wai_ops.emulator.gateway.refusals import invalid_provider
 from wai_ops.emulator.inference import surfaces
+from wai_ops.emulator.inference.binding import binding_routes
 from wai_ops.emulator.inference.endpoint import InferenceEndpoint
 from wai_ops.emulator.inference.surfaces import Surface
 from wai_ops.emulator.inference.text import TextModels
@@ -37,6 +38,11 @@ def inference_routes(services: Services, account: str) -> list[BaseRoute]:
         post(f"{provider}/{{model:path}}", surfaces.PROVIDER_RUN),
         post(_GATEWAY, surfaces.UNIVERSAL),
         Route(f"{_GATEWAY}/{{provider}}/{{rest:path}}", _foreign_provider, methods=["POST"]),
+        *binding_routes(
+            services,
+            InferenceEndpoint(services, surfaces.BINDING, pipeline),
+            InferenceEndpoint(services, surfaces.UNIVERSAL, pipeline),
+        ),
     ]
 
 

@@ -44,6 +44,8 @@ EMBEDDINGS = Surface(path="v1/embeddings", shape=Shape.EMBEDDINGS)
 PROVIDER_RUN = Surface(path="run", shape=Shape.NATIVE, on_gateway_host=True)
 PROVIDER_CHAT = Surface(path="v1/chat/completions", shape=Shape.CHAT, on_gateway_host=True)
 PROVIDER_EMBEDDINGS = Surface(path="v1/embeddings", shape=Shape.EMBEDDINGS, on_gateway_host=True)
+BINDING = Surface(path="run", shape=Shape.NATIVE)
+"""`env.AI.run` of a Worker."""
 COMPAT = Surface(path="compat/chat/completions", shape=Shape.CHAT, on_gateway_host=True)
 UNIVERSAL = Surface(path="", shape=Shape.NATIVE, on_gateway_host=True)
 
