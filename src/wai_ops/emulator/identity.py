@@ -20,6 +20,8 @@ class Permission(StrEnum):
     GATEWAY_READ = "AI Gateway Read"
     GATEWAY_WRITE = "AI Gateway Write"
     OBSERVABILITY_READ = "Workers Observability Read"
+    ANALYTICS_READ = "Account Analytics Read"
+    BILLING_READ = "Billing Read"
 
 
 GRANTS: Mapping[str, frozenset[Permission]] = {
@@ -33,6 +35,8 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.GATEWAY_READ,
             Permission.GATEWAY_WRITE,
             Permission.OBSERVABILITY_READ,
+            Permission.ANALYTICS_READ,
+            Permission.BILLING_READ,
         }
     ),
     "reader": frozenset(
@@ -40,6 +44,8 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.WORKERS_AI_READ,
             Permission.GATEWAY_METADATA_READ,
             Permission.OBSERVABILITY_READ,
+            Permission.ANALYTICS_READ,
+            Permission.BILLING_READ,
         }
     ),
 }
