@@ -142,6 +142,30 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayParts:
+    """What a gateway depends on besides its models."""
+
+    has_credit: bool = knob(
+        default=True, kind=bool, help="prepaid credits are left; else what they pay gets 402/2021"
+    )
+    scanner: str = knob(
+        "ok",
+        str,
+        "of guardrails; `down` and `no_credit` refuse",
+        choices=("ok", "down", "no_credit"),
+    )
+    guardrail_marker: str = knob("WAI-GUARDRAIL", str, "text that guardrails find")
+    dlp_marker: str = knob("WAI-DLP", str, "text that DLP finds")
+    dlp_status: int = knob(
+        400,
+        int,
+        "HTTP status of DLP's refusals: 400 is documented, 424 was seen",
+        low=400,
+        high=499,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Refusals by number and size."""
 
@@ -202,6 +226,7 @@ _SECTIONS: Mapping[str, type] = {
     "logs": Logs,
     "spend": Spend,
     "policies": Policies,
+    "gateway": GatewayParts,
     "limits": Limits,
 }
 FAULTS = "faults"
@@ -217,6 +242,7 @@ class Knobs:
     logs: Logs = field(default_factory=Logs)
     spend: Spend = field(default_factory=Spend)
     policies: Policies = field(default_factory=Policies)
+    gateway: GatewayParts = field(default_factory=GatewayParts)
     limits: Limits = field(default_factory=Limits)
     faults: tuple[Fault, ...] = ()
 

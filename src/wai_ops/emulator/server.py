@@ -132,6 +132,7 @@ def _running(
     from wai_ops.core.clock import SystemClock
     from wai_ops.core.prices import PriceBook, built_in
     from wai_ops.emulator.backends.choose import open_backend
+    from wai_ops.emulator.gateway.budget_file import load_budgets, save_budgets
     from wai_ops.emulator.gateway.settings import DEFAULT_GATEWAY, Gateways
     from wai_ops.emulator.knobs import Knobs
     from wai_ops.emulator.knobs_file import live_knobs, load_config
@@ -154,17 +155,18 @@ def _running(
         clock = SystemClock()
         load_warmth(state_dir, replicas, now=clock.monotonic())
         stack.callback(save_warmth, state_dir, replicas)
-        app = App(
-            Services(
-                clock=clock,
-                book=PriceBook([built_in()]),
-                store=store,
-                gateways=Gateways(store, clock),
-                replicas=replicas,
-                backend=engine,
-                knobs=knobs,
-            )
+        services = Services(
+            clock=clock,
+            book=PriceBook([built_in()]),
+            store=store,
+            gateways=Gateways(store, clock),
+            replicas=replicas,
+            backend=engine,
+            knobs=knobs,
         )
+        load_budgets(state_dir, services.budgets)
+        stack.callback(save_budgets, state_dir, services.budgets)
+        app = App(services)
         server = ServerThread(app, listener, is_embedded=is_embedded, on_death=on_death)
         server.start()
         stack.callback(server.stop)

@@ -18,6 +18,7 @@ from wai_ops.emulator.recorder import Recorder
 from wai_ops.emulator.replicas import Replicas
 from wai_ops.emulator.store import Store
 
+ROUTE_SEED = 0
 LAG_SEED = 0
 """Of the jitter with which log rows appear."""
 
@@ -35,6 +36,8 @@ class Services:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Seconds to wait, without keeping others waiting."""
     budgets: Budgets = field(default_factory=Budgets)
+    route_rng: random.Random = field(default_factory=lambda: random.Random(ROUTE_SEED))  # noqa: S311
+    """Draws the ways of dynamic routes that split by chance."""
     response_cache: ResponseCache = field(default_factory=ResponseCache)
     rate_limits: RateLimits = field(default_factory=RateLimits)
     knobs: LiveKnobs = field(default_factory=LiveKnobs)

@@ -1,6 +1,7 @@
 """What a request and its answer must pass at the gateway: policies, spend, guardrails, DLP."""
 
 import json
+from collections.abc import Mapping
 
 from wai_ops.core.tokens import estimate_tokens
 from wai_ops.emulator.backends.base import Meter
@@ -14,7 +15,13 @@ from wai_ops.emulator.gateway.guardrails import (
     rules_of,
 )
 from wai_ops.emulator.gateway.labels import Labels
-from wai_ops.emulator.gateway.refusals import dlp_blocked, guardrail_blocked
+from wai_ops.emulator.gateway.refusals import (
+    dlp_blocked,
+    guardrail_blocked,
+    no_credential,
+    no_credit,
+    scanner_unavailable,
+)
 from wai_ops.emulator.gateway.steps import Step
 from wai_ops.emulator.models import resolve_model
 from wai_ops.emulator.services import Services
@@ -28,7 +35,9 @@ class Checks:
         assert exchange.gateway is not None
         self._services = services
         self._exchange = exchange
+        self._gateway = exchange.gateway
         self._settings = exchange.gateway.settings
+        self._parts = services.knobs.current.gateway
         self._dlp = dlp_policies(self._settings.dlp)
 
     @property
@@ -39,25 +48,31 @@ class Checks:
         )
 
     def admit(self, step: Step) -> None:
-        """Policies and spend limits for one provider and model. Raises ApiError."""
-        services, exchange, settings = self._services, self._exchange, self._settings
-        assert exchange.gateway is not None
-        exchange.gateway.admission = None
+        """Credit, policies and spend limits for one provider and model. Raises ApiError."""
+        services, settings = self._services, self._settings
+        self._gateway.admission = None
+        if self._exchange.is_wholesale:
+            self._check_credit()
         budget = services.budgets.of(settings.id)
         rules = budget.rules(settings.spend_limits)
         if not (rules or step.passed):
             return
-        labels = Labels(
-            provider=step.provider, model=step.model, metadata=exchange.gateway.metadata or {}
-        )
-        exchange.gateway.admission = budget.admit(
-            labels,
+        self._gateway.admission = budget.admit(
+            Labels(provider=step.provider, model=step.model, metadata=self._gateway.metadata or {}),
             rules=rules,
             policies=(),
             passed=step.passed,
             now=services.clock.now(),
             fail_open=services.knobs.current.policies.fail_open,
         )
+
+    def _check_credit(self) -> None:
+        """Prepaid credits pay: they must be allowed to, and there must be some."""
+        is_forbidden = self._settings.byok_only or self._gateway.options.no_wholesale
+        if is_forbidden and not self._exchange.has_own_credential:
+            raise no_credential()
+        if not self._parts.has_credit:
+            raise no_credit()
 
     def request(self) -> None:
         """DLP and guardrails on what the client sent. Raises ApiError, for all steps."""
@@ -69,18 +84,30 @@ class Checks:
         self._check("response", text)
 
     def _check(self, side: Side, text: str) -> None:
-        found = check_dlp(self._dlp, side, text)
+        attempt = self._exchange.current
+        found = check_dlp(self._dlp, side, text, self._parts.dlp_marker)
         if found is not None:
+            attempt.dlp = found
             self._exchange.dlp = found.to_json()
             if found.action == "BLOCK":
-                raise dlp_blocked(side)
+                raise dlp_blocked(side, self._parts.dlp_status)
         rules = rules_of(self._settings.guardrails, side)
-        if not rules:
-            return
-        verdict = check_guardrails(rules, text)
-        self._record_scan(side, text, is_unsafe=bool(verdict.findings))
-        if verdict.is_blocked:
-            raise guardrail_blocked(side, is_rest_run=self._exchange.is_rest_run)
+        if rules and self._is_scanned(rules):
+            verdict = check_guardrails(rules, text, self._parts.guardrail_marker)
+            self._record_scan(side, text, is_unsafe=bool(verdict.findings))
+            attempt.guardrails[side] = dict(verdict.findings)
+            if verdict.is_blocked:
+                raise guardrail_blocked(side, is_rest_run=self._exchange.is_rest_run)
+
+    def _is_scanned(self, rules: Mapping[str, str]) -> bool:
+        """Whether the scanner works. It may be missed where no rule blocks. Raises ApiError."""
+        match self._parts.scanner:
+            case "no_credit":
+                raise no_credit()
+            case "down" if "BLOCK" in rules.values():
+                raise scanner_unavailable()
+            case state:
+                return state == "ok"
 
     def _record_scan(self, side: Side, text: str, *, is_unsafe: bool) -> None:
         """The scanner is a model of its own: its work is a row, and has its price."""

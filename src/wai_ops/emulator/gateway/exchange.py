@@ -13,6 +13,7 @@ from wai_ops.core.money import NO_COST, UNKNOWN_COST, Cost, Usage
 from wai_ops.emulator.answers import JSON_TYPE
 from wai_ops.emulator.backends.base import Meter
 from wai_ops.emulator.gateway.budgets import Admission
+from wai_ops.emulator.gateway.guardrails import DlpVerdict
 from wai_ops.emulator.gateway.log_bodies import Bodies
 from wai_ops.emulator.gateway.log_row import LogRow
 from wai_ops.emulator.gateway.metadata import kept_metadata
@@ -58,8 +59,11 @@ class Exchange:
         self.headers = headers
         self.path = path
         self.request_body = b""
+        self.is_compat = False
         self.is_rest_run = False
         """Whether the request came to `/ai/run`, where guardrails have codes of their own."""
+        self.has_own_credential = False
+        """Whether the request brought a credential of the provider's."""
         self.is_routed = False
         """Whether the gateway chose the model, so that it says which."""
         self.dlp: Mapping[str, Any] | None = None
@@ -245,6 +249,13 @@ class Exchange:
             and not (attempt.is_cached or attempt.is_scan),
             metadata=gateway.metadata,
             user_agent=served.user_agent,
+            authentication=gateway.settings.authentication,
+            wholesale=served.wholesale,
+            compatibility_mode=self.is_compat,
+            byok=gateway.options.byok_alias,
+            dlp_action=None if attempt.dlp is None else attempt.dlp.action,
+            dlp_profiles=None if attempt.dlp is None else attempt.dlp.profiles,
+            guardrails=attempt.guardrails or None,
         )
 
 
@@ -270,6 +281,9 @@ class Attempt:
     parts: list[bytes] = field(default_factory=list)
     """The answer so far, unless it is too long for a row."""
     first_at: float | None = None
+    dlp: DlpVerdict | None = None
+    guardrails: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Side -> category -> action: what guardrails found in this attempt."""
     is_recorded: bool = False
 
     @property

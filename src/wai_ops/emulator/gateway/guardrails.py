@@ -1,18 +1,17 @@
 """Guardrails and DLP by marker: what a configured rule makes of a text. Pure.
 
-Nothing here judges content. A text that holds `WAI-GUARDRAIL` (or `WAI-GUARDRAIL:S1` for one
-category) is what a guardrail finds; `WAI-DLP` (or `WAI-DLP:<profile>`) is what DLP finds.
+Nothing here judges content. A text that holds the guardrails' marker (or `<marker>:S1` for one
+category) is what a guardrail finds; one with DLP's marker (or `<marker>:<profile>`) what DLP finds.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 SCANNER_MODEL = "@cf/meta/llama-guard-3-8b"
 Side = Literal["prompt", "response"]
-_GUARDRAIL = re.compile(r"WAI-GUARDRAIL(?::(S1[0-3]|S[1-9]|P1))?(?![A-Za-z0-9])")
-_DLP = re.compile(r"WAI-DLP(?::([A-Za-z0-9_-]+))?")
 _CHECKS: Mapping[Side, str] = {"prompt": "REQUEST", "response": "RESPONSE"}
 
 
@@ -46,16 +45,22 @@ class DlpVerdict:
         return [finding["profile"]["profile_id"] for finding in self.findings]
 
 
+@cache
+def _pattern(marker: str) -> re.Pattern[str]:
+    """The marker, perhaps with a name after a colon. An empty marker is never found."""
+    return re.compile(rf"{re.escape(marker)}(?::([A-Za-z0-9_-]+))?" if marker else r"(?!)")
+
+
 def rules_of(guardrails: Any, side: Side) -> Mapping[str, str]:
     """The rules of one side, category -> action; empty when nothing is configured."""
     rules = guardrails.get(side) if isinstance(guardrails, Mapping) else None
     return rules if isinstance(rules, Mapping) else {}
 
 
-def check_guardrails(rules: Mapping[str, str], text: str) -> Verdict:
+def check_guardrails(rules: Mapping[str, str], text: str, marker: str) -> Verdict:
     """Hold a text against the rules of its side."""
     found: dict[str, str] = {}
-    for match in _GUARDRAIL.finditer(text):
+    for match in _pattern(marker).finditer(text):
         named = [match[1]] if match[1] else list(rules)
         found |= {category: rules[category] for category in named if category in rules}
     return Verdict(findings=found)
@@ -98,10 +103,12 @@ def dlp_policies(dlp: Any) -> tuple[DlpPolicy, ...]:
     )
 
 
-def check_dlp(policies: Sequence[DlpPolicy], side: Side, text: str) -> DlpVerdict | None:
+def check_dlp(
+    policies: Sequence[DlpPolicy], side: Side, text: str, marker: str
+) -> DlpVerdict | None:
     """Hold a text against the policies; None when nothing matched."""
     check = _CHECKS[side]
-    named = {match[1] for match in _DLP.finditer(text)}
+    named = {match[1] for match in _pattern(marker).finditer(text)}
     if not named:
         return None
     matched: dict[str, list[str]] = {}

@@ -56,9 +56,14 @@ def no_such_alias(alias: str) -> ApiError:
     return ApiError(400, 2040, f"No provider credential with alias {alias!r}", gateway=True)
 
 
+def no_credential() -> ApiError:
+    """Prepaid credits may not pay, and there is no credential of the caller's own."""
+    return ApiError(400, 2040, "No provider credential for this request", gateway=True)
+
+
 def no_credit() -> ApiError:
     """Prepaid credits are spent."""
-    return ApiError(402, 2021, "Insufficient credits", gateway=True)
+    return BlockedError(402, 2021, "Insufficient credits")
 
 
 def guardrail_blocked(side: str, *, is_rest_run: bool) -> ApiError:
@@ -71,14 +76,13 @@ def guardrail_blocked(side: str, *, is_rest_run: bool) -> ApiError:
 
 def scanner_unavailable() -> ApiError:
     """The guardrails' scanner is down, and a rule would have blocked."""
-    return ApiError(503, 7013, "Guardrails are temporarily unavailable", gateway=True)
+    return BlockedError(503, 7013, "Guardrails are temporarily unavailable")
 
 
-def dlp_blocked(side: str) -> ApiError:
-    """DLP blocked the request or the response."""
-    if side == "prompt":
-        return BlockedError(400, 2029, "Request blocked due to DLP policy violations")
-    return BlockedError(400, 2030, "Response blocked due to DLP policy violations")
+def dlp_blocked(side: str, status: int) -> ApiError:
+    """DLP blocked the request or the response; sources disagree about the status."""
+    code, what = (2029, "Request") if side == "prompt" else (2030, "Response")
+    return BlockedError(status, code, f"{what} blocked due to DLP policy violations")
 
 
 def no_answer_in_time(timeout_ms: int) -> ApiError:

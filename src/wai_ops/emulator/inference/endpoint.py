@@ -9,13 +9,17 @@ from wai_ops.emulator.errors import ApiError, incomplete, too_large
 from wai_ops.emulator.gateway.exchange import CLIENT_CLOSED, Exchange, begin_exchange, gateway_of
 from wai_ops.emulator.gateway.options import Retries
 from wai_ops.emulator.gateway.pipeline import Pipeline, refuse
-from wai_ops.emulator.gateway.refusals import credential_rejected, no_gateway_token
+from wai_ops.emulator.gateway.refusals import (
+    credential_rejected,
+    no_gateway_token,
+)
 from wai_ops.emulator.gateway.settings import GatewaySettings
 from wai_ops.emulator.gateway.steps import Step, Steps, in_order, universal_steps
 from wai_ops.emulator.identity import Identity, Permission, Principal
 from wai_ops.emulator.inference.disconnect import Client, watch_client
 from wai_ops.emulator.inference.parse import decode_body
 from wai_ops.emulator.inference.surfaces import (
+    COMPAT,
     RUN,
     UNIFIED,
     UNIVERSAL,
@@ -53,6 +57,7 @@ class InferenceEndpoint:
         path = log_path(self._surface, params.get("model"))
         exchange = await begin_exchange(self._services, headers, path, gateway_id)
         exchange.is_rest_run = self._surface in (RUN, UNIFIED)
+        exchange.is_compat = self._surface is COMPAT
         client = Client()
         try:
             await self._run(exchange, client, params.get("model"), receive, send)
@@ -82,6 +87,7 @@ class InferenceEndpoint:
             assert exchange.gateway is not None
             settings = exchange.gateway.settings
             _check_credentials(self._services.store.identity, exchange.headers, settings)
+            exchange.has_own_credential = b"authorization" in exchange.headers
         steps = self._steps(exchange, path_model, raw)
         async with watch_client(receive, client):
             await self._pipeline.run(exchange, steps, client, send)
