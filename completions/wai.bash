@@ -30,10 +30,15 @@ _wai_table() {
         'wai config') commands='show validate' options='--help -h' ;;
         'wai config show') commands='' options='--format -f --json --help -h' ;;
         'wai config validate') commands='' options='--help -h' ;;
-        'wai emulator') commands='serve env fetch-model' options='--help -h' ;;
-        'wai emulator serve') commands='' options='--port --state --backend --json --help -h' ;;
+        'wai emulator') commands='serve env fetch-model set truth restart-replica record replay' options='--help -h' ;;
+        'wai emulator serve') commands='' options='--port --state --backend --config --json --help -h' ;;
         'wai emulator env') commands='' options='--state --help -h' ;;
         'wai emulator fetch-model') commands='' options='--json --help -h' ;;
+        'wai emulator set') commands='' options='--reset --show --state --json --help -h' ;;
+        'wai emulator truth') commands='' options='--by --state --format -f --json --help -h' ;;
+        'wai emulator restart-replica') commands='' options='--state --help -h' ;;
+        'wai emulator record') commands='' options='--target --to --port --json --help -h' ;;
+        'wai emulator replay') commands='' options='--speed --port --json --help -h' ;;
         'wai schema') commands='' options='--help -h' ;;
         'wai completion') commands='' options='--help -h' ;;
     esac
@@ -45,15 +50,16 @@ _wai_kind() {
         'wai run --endpoint') kind='choice auto chat run' ;;
         'wai completion 1') kind='choice bash zsh fish powershell' ;;
         'wai ledger export --format' | 'wai ledger export -f') kind='choice parquet jsonl csv' ;;
-        'wai doctor --format' | 'wai doctor -f' | 'wai affinity list --format' | 'wai affinity list -f' | 'wai report cost --format' | 'wai report cost -f' | 'wai ledger status --format' | 'wai ledger status -f' | 'wai ledger sql --format' | 'wai ledger sql -f' | 'wai models list --format' | 'wai models list -f' | 'wai models show --format' | 'wai models show -f' | 'wai models sync --format' | 'wai models sync -f' | 'wai config show --format' | 'wai config show -f') kind='choice table json jsonl csv md html' ;;
+        'wai doctor --format' | 'wai doctor -f' | 'wai affinity list --format' | 'wai affinity list -f' | 'wai report cost --format' | 'wai report cost -f' | 'wai ledger status --format' | 'wai ledger status -f' | 'wai ledger sql --format' | 'wai ledger sql -f' | 'wai models list --format' | 'wai models list -f' | 'wai models show --format' | 'wai models show -f' | 'wai models sync --format' | 'wai models sync -f' | 'wai config show --format' | 'wai config show -f' | 'wai emulator truth --format' | 'wai emulator truth -f') kind='choice table json jsonl csv md html' ;;
+        'wai emulator truth --by') kind='choice tenant workflow model prompt status_code cached' ;;
         'wai report cost --by') kind='choice workflow tenant model prompt day' ;;
         'wai run --conversation' | 'wai run -c') kind='conversation' ;;
-        'wai emulator serve --state' | 'wai emulator env --state') kind='directory' ;;
-        'wai init 1' | 'wai run --json-schema' | 'wai run --tools' | 'wai ledger export --output' | 'wai ledger export -o' | 'wai config validate 1') kind='file' ;;
+        'wai emulator serve --state' | 'wai emulator env --state' | 'wai emulator set --state' | 'wai emulator truth --state' | 'wai emulator restart-replica --state') kind='directory' ;;
+        'wai init 1' | 'wai run --json-schema' | 'wai run --tools' | 'wai ledger export --output' | 'wai ledger export -o' | 'wai config validate 1' | 'wai emulator serve --config' | 'wai emulator record --to' | 'wai emulator replay 1') kind='file' ;;
         'wai run --model' | 'wai run -m' | 'wai models show 1') kind='model' ;;
         'wai run --prompt' | 'wai run -p') kind='prompt' ;;
         'wai run --tenant' | 'wai run -t') kind='tenant' ;;
-        'wai run --var' | 'wai run --system' | 'wai run -s' | 'wai run --max-tokens' | 'wai run --temperature' | 'wai run --seed' | 'wai run 1' | 'wai affinity show 1' | 'wai affinity rotate 1' | 'wai report cost --since' | 'wai report cost --until' | 'wai ledger sql 1' | 'wai models list --search' | 'wai models list -s' | 'wai models list --task' | 'wai emulator serve --port' | 'wai emulator serve --backend' | 'wai schema 1' | 'wai schema 2' | 'wai schema 3' | 'wai schema 4' | 'wai schema 5' | 'wai schema 6' | 'wai schema 7' | 'wai schema 8' | 'wai schema 9') kind='text' ;;
+        'wai run --var' | 'wai run --system' | 'wai run -s' | 'wai run --max-tokens' | 'wai run --temperature' | 'wai run --seed' | 'wai run 1' | 'wai affinity show 1' | 'wai affinity rotate 1' | 'wai report cost --since' | 'wai report cost --until' | 'wai ledger sql 1' | 'wai models list --search' | 'wai models list -s' | 'wai models list --task' | 'wai emulator serve --port' | 'wai emulator serve --backend' | 'wai emulator set 1' | 'wai emulator set 2' | 'wai emulator set 3' | 'wai emulator set 4' | 'wai emulator set 5' | 'wai emulator set 6' | 'wai emulator set 7' | 'wai emulator set 8' | 'wai emulator set 9' | 'wai emulator restart-replica 1' | 'wai emulator record --target' | 'wai emulator record --port' | 'wai emulator replay --speed' | 'wai emulator replay --port' | 'wai schema 1' | 'wai schema 2' | 'wai schema 3' | 'wai schema 4' | 'wai schema 5' | 'wai schema 6' | 'wai schema 7' | 'wai schema 8' | 'wai schema 9') kind='text' ;;
         'wai run --workflow' | 'wai run -w') kind='workflow' ;;
         *) kind= ;;
     esac

@@ -48,7 +48,12 @@ function __wai_commands
             printf '%s\t%s\n' \
                 serve 'Serve Workers AI and AI Gateway on loopback until Ctrl-C.' \
                 env 'Print shell lines that point wai and other clients at the running emulator.' \
-                fetch-model 'Fetch the small real model of the smollm2 backend (98 MB, once) and verify it.'
+                fetch-model 'Fetch the small real model of the smollm2 backend (98 MB, once) and verify it.' \
+                set 'Change how the emulator behaves, now and after restarts; without a change, show it.' \
+                truth 'Print the exact totals that were served, to hold reports against.' \
+                restart-replica 'Empty the prefix cache of one replica, as its restart would.' \
+                record 'Record real traffic with its timings, secrets masked, until Ctrl-C.' \
+                replay 'Answer requests from a recording, with its timings, until Ctrl-C.'
     end
 end
 
@@ -236,6 +241,7 @@ function __wai_options
                 --port 'Port on 127.0.0.1; 0: any free one.' \
                 --state 'Its folder. Default: beside wai\'s own state.' \
                 --backend 'scripted, smollm2, or the path of a GGUF file.' \
+                --config 'Knobs: latency, capacity, lag, faults.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
@@ -246,6 +252,43 @@ function __wai_options
                 -h 'Show this message and exit.'
         case 'wai emulator fetch-model'
             printf '%s\t%s\n' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai emulator set'
+            printf '%s\t%s\n' \
+                --reset 'First go back to the file and the defaults.' \
+                --show 'Print every knob.' \
+                --state 'Its folder. Default: beside wai\'s own state.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai emulator truth'
+            printf '%s\t%s\n' \
+                --by 'What one row stands for.' \
+                --state 'Its folder. Default: beside wai\'s own state.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai emulator restart-replica'
+            printf '%s\t%s\n' \
+                --state 'Its folder. Default: beside wai\'s own state.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai emulator record'
+            printf '%s\t%s\n' \
+                --target 'The real API to pass requests on to.' \
+                --to 'A new file to record into.' \
+                --port 'Port on 127.0.0.1; 0: any free one.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai emulator replay'
+            printf '%s\t%s\n' \
+                --speed '1: as recorded; 10: faster; 0: at once.' \
+                --port 'Port on 127.0.0.1; 0: any free one.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
@@ -269,15 +312,17 @@ function __wai_kind
             printf '%s\n' choice bash zsh fish powershell
         case 'wai ledger export --format' 'wai ledger export -f'
             printf '%s\n' choice parquet jsonl csv
-        case 'wai doctor --format' 'wai doctor -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f'
+        case 'wai doctor --format' 'wai doctor -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
             printf '%s\n' choice table json jsonl csv md html
+        case 'wai emulator truth --by'
+            printf '%s\n' choice tenant workflow model prompt status_code cached
         case 'wai report cost --by'
             printf '%s\n' choice workflow tenant model prompt day
         case 'wai run --conversation' 'wai run -c'
             printf '%s\n' conversation
-        case 'wai emulator serve --state' 'wai emulator env --state'
+        case 'wai emulator serve --state' 'wai emulator env --state' 'wai emulator set --state' 'wai emulator truth --state' 'wai emulator restart-replica --state'
             printf '%s\n' directory
-        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1'
+        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1'
             printf '%s\n' file
         case 'wai run --model' 'wai run -m' 'wai models show 1'
             printf '%s\n' model
@@ -285,7 +330,7 @@ function __wai_kind
             printf '%s\n' prompt
         case 'wai run --tenant' 'wai run -t'
             printf '%s\n' tenant
-        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run 1' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
+        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run 1' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
             printf '%s\n' text
         case 'wai run --workflow' 'wai run -w'
             printf '%s\n' workflow

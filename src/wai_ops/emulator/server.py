@@ -142,7 +142,7 @@ def _running(
     from wai_ops.emulator.warmth import load_warmth, save_warmth
 
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(port))
+        listener = stack.enter_context(listen(port))
         knobs = live_knobs(state_dir, Knobs() if config is None else load_config(config))
         replicas = Replicas(
             rng=random.Random(knobs.current.latency.seed),  # noqa: S311 - not for secrets
@@ -183,7 +183,8 @@ def _running(
             raise RemoteError(f"the emulator stopped: {server.failure}")
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """Take a port of the loopback address; 0: any free one. Raises UsageError."""
     # The protocol is named because asyncio switches Nagle's algorithm off only where it reads TCP
     # here; left unnamed, each answer on a kept connection would wait 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
