@@ -253,7 +253,7 @@ def record(
     \b
     Examples:
       wai emulator record --to real.jsonl
-      wai emulator record --target https://api.cloudflare.com/client/v4 --to real.jsonl
+      wai emulator record --to real.jsonl --port 8080 --json
     """
     import sys
 
