@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from emulator.api import Api
-from wai_ops.core.clock import SystemClock
+from wai_ops.core.clock import Clock, SystemClock
 from wai_ops.core.prices import PriceBook, built_in
 from wai_ops.emulator.app import API, App
 from wai_ops.emulator.backends.base import Cancel, Event, Meter
@@ -93,7 +93,12 @@ class Lab:
 
 
 @contextmanager
-def lab(state_dir: Path, gateways: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Lab]:
+def lab(
+    state_dir: Path,
+    gateways: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    clock: Clock | None = None,
+) -> Iterator[Lab]:
     """Serve, with gateways of these ids and settings besides the default one."""
     store = open_store(state_dir)
     for gateway_id, settings in (gateways or {}).items():
@@ -103,7 +108,7 @@ def lab(state_dir: Path, gateways: Mapping[str, Mapping[str, Any]] | None = None
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind((HOST, 0))
     listener.listen(100)
-    clock = SystemClock()
+    clock = clock or SystemClock()
     backend = MoodyBackend()
     services = Services(
         clock=clock,

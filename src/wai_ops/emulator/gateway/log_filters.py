@@ -95,7 +95,7 @@ def _taken_apart(pairs: Pairs) -> list[dict[str, Any]]:
         [value for name, value in pairs if name in {f"filters.{part}", f"filters[{part}]"}]
         for part in ("key", "operator", "value")
     )
-    if len(keys) != len(operators) or (len(keys) > 1 and len(keys) != len(values)):
+    if len(keys) != len(operators) or (len(keys) != 1 and len(keys) != len(values)):
         raise invalid_query("filters.key, .operator and .value do not tell what belongs together")
     if len(keys) == 1:
         return [{"key": keys[0], "operator": operators[0], "value": values}]
