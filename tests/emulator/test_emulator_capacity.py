@@ -87,36 +87,42 @@ def test_no_place_is_lost_however_calls_end(limit: int, actions: list[tuple[str,
     asyncio.run(_play(limit, actions))
 
 
-async def _play(limit: int, actions: list[tuple[str, int]]) -> None:
-    time = ManualTime()
-    capacity = Capacity(concurrency=limit, queue_length=4, queue_wait_ms=1000.0)
-    desk = Desk(capacity, clock=time, alarm=time.alarm)
-    key = ("model", 0)
-    calls: list[tuple[asyncio.Task[str], Cancel, asyncio.Event]] = []
-    inside = 0
+class _Crowd:
+    """Calls that come and go on one replica, and watch that there are never too many inside."""
 
-    async def one(cancel: Cancel, finish: asyncio.Event) -> str:
-        nonlocal inside
+    def __init__(self, limit: int) -> None:
+        self.time = ManualTime()
+        capacity = Capacity(concurrency=limit, queue_length=4, queue_wait_ms=1000.0)
+        self.desk = Desk(capacity, clock=self.time, alarm=self.time.alarm)
+        self.inside = 0
+        self._limit = limit
+
+    async def call(self, cancel: Cancel, finish: asyncio.Event) -> str:
         try:
-            leave = await desk.enter(key, may_wait=True, cancel=cancel)
+            leave = await self.desk.enter(("model", 0), may_wait=True, cancel=cancel)
         except ApiError as error:
             return str(error.code)
         except ClientGoneError:
             return "gone"
         try:
-            inside += 1
-            assert inside <= limit
+            self.inside += 1
+            assert self.inside <= self._limit
             await finish.wait()
         finally:
-            inside -= 1
+            self.inside -= 1
             leave()
             leave()  # harmless
         return "done"
 
+
+async def _play(limit: int, actions: list[tuple[str, int]]) -> None:
+    crowd = _Crowd(limit)
+    time = crowd.time
+    calls: list[tuple[asyncio.Task[str], Cancel, asyncio.Event]] = []
     for kind, pick in actions:
         if kind == "arrive":
             cancel, finish = Cancel(), asyncio.Event()
-            calls.append((asyncio.create_task(one(cancel, finish)), cancel, finish))
+            calls.append((asyncio.create_task(crowd.call(cancel, finish)), cancel, finish))
         elif kind == "time":
             await time.move_to(time.at + pick / 10)
         elif calls:
@@ -135,8 +141,8 @@ async def _play(limit: int, actions: list[tuple[str, int]]) -> None:
     outcomes = await asyncio.gather(*(task for task, _, _ in calls), return_exceptions=True)
     wrong = [item for item in outcomes if isinstance(item, AssertionError)]
     assert not wrong
-    assert all(load.running == load.waiting == 0 for load in desk.loads().values())
-    assert inside == time.pending == 0
+    assert all(load.running == load.waiting == 0 for load in crowd.desk.loads().values())
+    assert crowd.inside == time.pending == 0
 
 
 def test_saturation_is_3040_at_once_when_the_queue_is_full_or_refused() -> None:

@@ -1,4 +1,4 @@
-"""The model service on a clock that tests move: when tokens leave, who is refused, what it counts."""
+"""The model service on a clock that tests move: when tokens leave, who is refused, what counts."""
 
 import asyncio
 import random
@@ -164,6 +164,7 @@ def test_a_slow_reader_does_not_shift_the_schedule() -> None:
         times = []
         for _ in range(12):
             piece = asyncio.create_task(anext(events))
+            await settle()
             while not piece.done():
                 await world.time.move_to(world.time.at + 0.01)
             await piece
@@ -186,11 +187,9 @@ def test_a_client_that_leaves_while_reading_is_counted_only_what_it_got() -> Non
         world.knobs.change("capacity.concurrency", 1)
         meter, cancel = Meter(), Cancel()
         events = await world.open("Write 50 words", meter=meter, cancel=cancel)
-        seen: list[Event] = []
 
-        async def read() -> None:
-            async for event in events:
-                seen.append(event)
+        async def read() -> list[Event]:
+            return [event async for event in events]
 
         task = asyncio.create_task(read())
         await world.time.move_to(world.time.at + 0.55)
@@ -198,7 +197,7 @@ def test_a_client_that_leaves_while_reading_is_counted_only_what_it_got() -> Non
         await settle()
         assert task.done()
         busy = sum(load.running for load in world.service.desk.loads().values())
-        return len(seen), meter.output_tokens, busy, world.time.pending
+        return len(task.result()), meter.output_tokens, busy, world.time.pending
 
     assert asyncio.run(play()) == (6, 6, 0, 0)
 
@@ -234,10 +233,11 @@ def test_rate_limits_depend_on_the_model_and_on_who_pays() -> None:
             try:
                 await (await world.open(model=model, unified=unified)).aclose()
             except ApiError as error:
-                assert error.status == 429
-                assert "Rate limit" in error.message
+                refused = error
                 break
             count += 1
+        assert refused.status == 429
+        assert "Rate limit" in refused.message
         await world.time.move_to(world.time.at + 59.9)
         with pytest.raises(ApiError):
             await world.open(model=model, unified=unified)
