@@ -13,6 +13,8 @@ from starlette.routing import BaseRoute, Route, Router
 from wai_ops.core.errors import WaiError
 from wai_ops.emulator import account, catalogue, knob_endpoints
 from wai_ops.emulator.answers import Receive, Scope, Send, send_json, to_json_bytes
+from wai_ops.emulator.control.api_rate import ApiRate
+from wai_ops.emulator.control.routes import control_routes
 from wai_ops.emulator.errors import ApiError, no_route
 from wai_ops.emulator.fault_wire import FaultLayer
 from wai_ops.emulator.gateway import endpoints as gateway
@@ -39,6 +41,7 @@ class App:
     def __init__(self, services: Services) -> None:
         """Build the routes."""
         self._services = services
+        self._rate = ApiRate()
         router = Router(_routes(services), redirect_slashes=False)
         self._router = FaultLayer(router, knobs=services.knobs, sleep=services.sleep)
 
@@ -53,7 +56,8 @@ class App:
             if message["type"] == "http.response.start":
                 has_started = True
                 ray = f"{os.urandom(8).hex()}-{COLO}".encode()
-                message["headers"] = [*message["headers"], (b"cf-ray", ray)]
+                extra = scope.get("wai.rate_headers", ())
+                message["headers"] = [*message["headers"], (b"cf-ray", ray), *extra]
             await send(message)
 
         try:
@@ -75,6 +79,10 @@ class App:
         identity = self._services.store.identity
         if not scope["path"].startswith(HOST_PREFIX):  # there the token has another header
             scope["wai.principal"] = identity.authenticate(headers.get(b"authorization"))
+        limits = self._services.knobs.current.limits
+        if limits.api_requests is not None and scope["path"].startswith(API):
+            told = self._rate.count(limits.api_requests, limits.api_window_s, self._services.clock)
+            scope["wai.rate_headers"] = [(k.encode(), v.encode()) for k, v in told.items()]
         scope["app"] = self  # tells the router to raise instead of answering in plain text
         try:
             await self._router(scope, receive, send)
@@ -108,6 +116,7 @@ def _routes(services: Services) -> list[BaseRoute]:
         ),
         route("GET", f"{API}/user/tokens/verify", account.verify_token),
         route("GET", f"{_ACCOUNT}/tokens/verify", account.verify_token),
+        *control_routes(route, API, _ACCOUNT),
     ]
 
 

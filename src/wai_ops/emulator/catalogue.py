@@ -10,34 +10,51 @@ from starlette.responses import Response
 
 from wai_ops.core.prices import Model
 from wai_ops.emulator.answers import envelope, json_response, page_info
+from wai_ops.emulator.errors import invalid_query
 from wai_ops.emulator.gateway.log_query import positive
 from wai_ops.emulator.services import Services
 
 _PER_PAGE = 50
 _MAX_PER_PAGE = 100
+_SOURCE = "1"
+"""Of models that the provider hosts itself."""
+_MILLION = 1_000_000
 
 
 async def search_models(services: Services, request: Request) -> Response:
     """`GET /ai/models/search`: retired models only with `include_deprecated=true`."""
-    params = request.query_params
+    # The official client's own tests send page=0 and per_page=0: as good as none.
+    params = {name: value for name, value in request.query_params.items() if value != "0"}
     now = services.clock.now()
     page = positive(params, "page", 1)
     per_page = positive(params, "per_page", _PER_PAGE, _MAX_PER_PAGE)
+    show = {None: to_catalogue_item, "openrouter": to_marketplace_item}.get(params.get("format"))
+    if show is None:
+        raise invalid_query("format must be openrouter")
     found = select_models(
         services.book.models(now),
         today=now.date(),
         search=params.get("search", ""),
         task=params.get("task", ""),
+        author=params.get("author", ""),
         include_deprecated=params.get("include_deprecated") == "true",
     )
+    if params.get("source", _SOURCE) != _SOURCE:
+        found = []
     start = (page - 1) * per_page
-    items = [to_catalogue_item(model) for model in found[start : start + per_page]]
+    items = [show(model) for model in found[start : start + per_page]]
     info = page_info(page=page, per_page=per_page, count=len(items), total_count=len(found))
     return json_response(envelope(items, info=info))
 
 
 def select_models(
-    models: list[Model], *, today: date, search: str, task: str, include_deprecated: bool
+    models: list[Model],
+    *,
+    today: date,
+    search: str,
+    task: str,
+    include_deprecated: bool,
+    author: str = "",
 ) -> list[Model]:
     """The models that a search finds; empty texts find all."""
     return [
@@ -45,6 +62,7 @@ def select_models(
         for model in models
         if search.lower() in model.id.lower()
         and (not task or task.lower() == (model.task or "").lower())
+        and (not author or author.lower() == author_of(model).lower())
         and (include_deprecated or not model.is_retired(today))
     ]
 
@@ -54,7 +72,7 @@ def to_catalogue_item(model: Model) -> dict[str, Any]:
     task = model.task
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, model.id)),
-        "source": 1,
+        "source": int(_SOURCE),
         "name": model.id,
         "description": f"{model.id}, as the built-in price book knows it.",
         "task": None
@@ -67,6 +85,36 @@ def to_catalogue_item(model: Model) -> dict[str, Any]:
         "tags": [],
         "properties": _properties(model),
     }
+
+
+def to_marketplace_item(model: Model) -> dict[str, Any]:
+    """One model in the shape of `format=openrouter`: prices a token, as text."""
+    features = {"tools": model.function_calling, "reasoning": model.reasoning}
+    prices = {
+        "prompt": model.usd_in_per_m,
+        "completion": model.usd_out_per_m,
+        "input_cache_read": model.usd_cached_in_per_m,
+    }
+    return {
+        "id": model.id,
+        "name": model.id.rsplit("/", 1)[-1],
+        "created": 0,
+        "hugging_face_id": "",
+        "context_length": model.context_window,
+        "max_output_length": model.context_window,
+        "input_modalities": ["text"],
+        "output_modalities": ["text"],
+        "pricing": {
+            name: f"{amount / _MILLION:f}" for name, amount in prices.items() if amount is not None
+        },
+        "supported_features": [name for name, holds in features.items() if holds],
+        "supported_sampling_parameters": ["temperature", "top_p", "seed", "max_tokens"],
+    }
+
+
+def author_of(model: Model) -> str:
+    """Whose model it is: the middle of `@cf/author/name`."""
+    return model.id.split("/")[1]
 
 
 def _properties(model: Model) -> list[dict[str, Any]]:

@@ -22,23 +22,21 @@ class Permission(StrEnum):
     OBSERVABILITY_READ = "Workers Observability Read"
     ANALYTICS_READ = "Account Analytics Read"
     BILLING_READ = "Billing Read"
+    KV_READ = "Workers KV Storage Read"
+    KV_WRITE = "Workers KV Storage Write"
+    SCRIPTS_READ = "Workers Scripts Read"
+    SCRIPTS_WRITE = "Workers Scripts Write"
+    LOGS_READ = "Logs Read"
+    LOGS_WRITE = "Logs Write"
+    SECRETS_STORE_WRITE = "Secrets Store Write"
 
 
 GRANTS: Mapping[str, frozenset[Permission]] = {
     "runtime": frozenset(
         {Permission.WORKERS_AI_READ, Permission.WORKERS_AI_EDIT, Permission.GATEWAY_RUN}
     ),
-    "operator": frozenset(
-        {
-            Permission.WORKERS_AI_READ,
-            Permission.GATEWAY_METADATA_READ,
-            Permission.GATEWAY_READ,
-            Permission.GATEWAY_WRITE,
-            Permission.OBSERVABILITY_READ,
-            Permission.ANALYTICS_READ,
-            Permission.BILLING_READ,
-        }
-    ),
+    # Everything but to run models: those are two different credentials.
+    "operator": frozenset(Permission) - {Permission.WORKERS_AI_EDIT, Permission.GATEWAY_RUN},
     "reader": frozenset(
         {
             Permission.WORKERS_AI_READ,
@@ -49,7 +47,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
         }
     ),
 }
-"""What each token holds. The operator cannot run models: those are two different credentials."""
+"""What each token holds."""
 
 
 @dataclass(frozen=True, slots=True)

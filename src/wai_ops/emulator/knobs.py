@@ -182,9 +182,10 @@ class Limits:
         default=True, kind=bool, help="refuse what does not fit the context (5021)"
     )
     api_requests: int | None = knob(
-        None, int, "requests of one token in a window, all of the API; null: no limit", low=1
+        None, int, "requests of all tokens in a window, all of the API; null: no limit", low=1
     )
     api_window_s: float = knob(300.0, float, "that window", low=1, high=86_400)
+    kv_write_rate: bool = knob(default=False, kind=bool, help="one write a second to each KV key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

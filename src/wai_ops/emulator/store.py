@@ -25,7 +25,7 @@ from wai_ops.core.errors import DataError
 from wai_ops.emulator.identity import Identity, new_identity
 
 _T = TypeVar("_T")
-MIGRATIONS = ("schema", "schema_2_numbers")
+MIGRATIONS = ("schema", "schema_2_numbers", "schema_control")
 """The statement files that make the tables, in order; a folder's version is how many it has had."""
 FILE_NAME = "emulator.sqlite"
 _BUSY_S = 60
@@ -169,8 +169,11 @@ def _fail(future: "asyncio.Future[_T]", error: Exception) -> None:
         future.set_exception(error)
 
 
-def open_store(state_dir: Path) -> Store:
-    """Open or create the state of a folder. Raises DataError when that cannot be done."""
+def open_store(state_dir: Path, *, identity: Identity | None = None) -> Store:
+    """Open or create the state of a folder. Raises DataError when that cannot be done.
+
+    `identity` is for a folder that is made now; None: a new account with new tokens.
+    """
     path = state_dir / FILE_NAME
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -179,7 +182,7 @@ def open_store(state_dir: Path) -> Store:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = _connect(path)
             try:
-                identity = _prepare(connection)
+                identity = _prepare(connection, identity or new_identity())
             except BaseException:
                 connection.close()
                 raise
@@ -229,7 +232,7 @@ class _DecimalSum:
         return format(self._sum, "f")
 
 
-def _prepare(connection: sqlite3.Connection) -> Identity:
+def _prepare(connection: sqlite3.Connection, identity: Identity) -> Identity:
     version = connection.execute("pragma user_version").fetchone()[0]
     if not 0 <= version <= len(MIGRATIONS):
         raise ValueError(f"schema version {version} is not one of 1 to {len(MIGRATIONS)}")
@@ -242,7 +245,7 @@ def _prepare(connection: sqlite3.Connection) -> Identity:
         scripts = ";".join(load_sql(name) for name in MIGRATIONS[version:])
         connection.executescript(f"begin immediate; {scripts}")
         if version == 0:
-            _insert_identity(connection, new_identity())
+            _insert_identity(connection, identity)
         connection.execute(f"pragma user_version = {len(MIGRATIONS):d}")
         connection.execute("commit")
     stored = dict(connection.execute("select name, value from identity").fetchall())

@@ -1,0 +1,2 @@
+-- How many gateways there are.
+select count(*) from gateway

@@ -1,0 +1,2 @@
+-- A gateway goes.
+delete from gateway where id = :id

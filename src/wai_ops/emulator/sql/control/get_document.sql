@@ -1,0 +1,2 @@
+-- One document.
+select * from document where kind = :kind and parent = :parent and id = :id

@@ -1,0 +1,2 @@
+-- All pairs of a namespace go.
+delete from kv_value where namespace_id = :namespace_id
