@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cached_property
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -14,10 +15,8 @@ from wai_ops.core.errors import WaiError
 from wai_ops.emulator import account, catalogue, knob_endpoints
 from wai_ops.emulator.answers import Receive, Scope, Send, send_json, to_json_bytes
 from wai_ops.emulator.control.api_rate import ApiRate
-from wai_ops.emulator.control.routes import control_routes
 from wai_ops.emulator.errors import ApiError, no_route
 from wai_ops.emulator.fault_wire import FaultLayer
-from wai_ops.emulator.gateway import endpoints as gateway
 from wai_ops.emulator.gateway.log_routes import log_routes
 from wai_ops.emulator.gateway.log_row import COLO
 from wai_ops.emulator.identity import Permission, check_local
@@ -31,7 +30,6 @@ _ACCOUNT = f"{API}/accounts/{{account_id}}"
 _GATEWAYS = f"{_ACCOUNT}/ai-gateway/gateways"
 _log = logging.getLogger(__name__)
 
-_METADATA = Permission.GATEWAY_METADATA_READ
 _Handler = Callable[[Services, Request], Awaitable[Response]]
 
 
@@ -42,7 +40,8 @@ class App:
         """Build the routes."""
         self._services = services
         self._rate = ApiRate()
-        router = Router(_routes(services), redirect_slashes=False)
+        control = _ControlPlane(services)
+        router = Router(_routes(services), redirect_slashes=False, default=control)
         self._router = FaultLayer(router, knobs=services.knobs, sleep=services.sleep)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,20 +89,40 @@ class App:
             raise no_route(scope["path"]) from error
 
 
-def _routes(services: Services) -> list[BaseRoute]:
-    """The most used first: they are tried in order."""
+class _ControlPlane:
+    """Everything that no other route answers; imported by the first such request."""
 
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or raise HTTPException."""
+        await self._router(scope, receive, send)
+
+    @cached_property
+    def _router(self) -> Router:
+        from wai_ops.emulator.control.routes import control_routes
+
+        routes = control_routes(_maker(self._services), API, _ACCOUNT)
+        return Router(routes, redirect_slashes=False)
+
+
+def _maker(services: Services) -> Callable[..., Route]:
     def route(
         method: str, path: str, handler: _Handler, permission: Permission | None = None
     ) -> Route:
         return Route(path, _guarded(services, handler, permission), methods=[method])
 
+    return route
+
+
+def _routes(services: Services) -> list[BaseRoute]:
+    """The most used first: they are tried in order."""
+    route = _maker(services)
     return [
         *inference_routes(services, _ACCOUNT),
         *log_routes(route, _GATEWAYS),
         *number_routes(route, API, _ACCOUNT),
-        route("GET", f"{_GATEWAYS}/{{gateway_id}}", gateway.get_gateway, _METADATA),
-        route("GET", _GATEWAYS, gateway.list_gateways, _METADATA),
         route(
             "GET",
             f"{_ACCOUNT}/ai/models/search",
@@ -116,7 +135,6 @@ def _routes(services: Services) -> list[BaseRoute]:
         ),
         route("GET", f"{API}/user/tokens/verify", account.verify_token),
         route("GET", f"{_ACCOUNT}/tokens/verify", account.verify_token),
-        *control_routes(route, API, _ACCOUNT),
     ]
 
 

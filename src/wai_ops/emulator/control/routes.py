@@ -18,6 +18,7 @@ from wai_ops.emulator.control import (
     worker_parts,
     workers,
 )
+from wai_ops.emulator.gateway import endpoints
 from wai_ops.emulator.identity import Permission
 
 _Make = Callable[..., Route]
@@ -43,6 +44,8 @@ def _gateway_routes(route: _Make, path: str) -> Iterator[Route]:
     gateways = f"{path}/gateways"
     one = f"{gateways}/{{gateway_id}}"
     custom = f"{path}/custom-providers"
+    yield route("GET", gateways, endpoints.list_gateways, read)
+    yield route("GET", one, endpoints.get_gateway, read)
     yield route("POST", gateways, gateways_api.create_gateway, write)
     yield route("PUT", one, gateways_api.replace_gateway, write)
     yield route("DELETE", one, gateways_api.delete_gateway, write)
