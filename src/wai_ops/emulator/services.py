@@ -9,6 +9,7 @@ from wai_ops.core.clock import Clock
 from wai_ops.core.prices import PriceBook
 from wai_ops.emulator.backends.base import Backend
 from wai_ops.emulator.gateway.budgets import Budgets
+from wai_ops.emulator.gateway.log_ids import LogIds
 from wai_ops.emulator.gateway.rate_limit import RateLimits
 from wai_ops.emulator.gateway.response_cache import ResponseCache
 from wai_ops.emulator.gateway.settings import Gateways
@@ -38,6 +39,7 @@ class Services:
     budgets: Budgets = field(default_factory=Budgets)
     route_rng: random.Random = field(default_factory=lambda: random.Random(ROUTE_SEED))  # noqa: S311
     """Draws the ways of dynamic routes that split by chance."""
+    log_ids: LogIds = field(default_factory=LogIds)
     response_cache: ResponseCache = field(default_factory=ResponseCache)
     rate_limits: RateLimits = field(default_factory=RateLimits)
     knobs: LiveKnobs = field(default_factory=LiveKnobs)

@@ -47,7 +47,7 @@ class Checks:
             "RESPONSE" in policy.checks for policy in self._dlp
         )
 
-    def admit(self, step: Step) -> None:
+    async def admit(self, step: Step) -> None:
         """Credit, policies and spend limits for one provider and model. Raises ApiError."""
         services, settings = self._services, self._settings
         self._gateway.admission = None
@@ -55,12 +55,13 @@ class Checks:
             self._check_credit()
         budget = services.budgets.of(settings.id)
         rules = budget.rules(settings.spend_limits)
-        if not (rules or step.passed):
+        policies = await services.gateways.policies_for(settings.id)
+        if not (rules or policies or step.passed):
             return
         self._gateway.admission = budget.admit(
             Labels(provider=step.provider, model=step.model, metadata=self._gateway.metadata or {}),
             rules=rules,
-            policies=(),
+            policies=policies,
             passed=step.passed,
             now=services.clock.now(),
             fail_open=services.knobs.current.policies.fail_open,

@@ -55,7 +55,6 @@ class Exchange:
     ) -> None:
         """Remember what the rows will need. `settings` None: a direct call."""
         self._services = services
-        self._last_id = ""
         self.headers = headers
         self.path = path
         self.request_body = b""
@@ -87,7 +86,7 @@ class Exchange:
 
     def _attempt(self, *, step: int, path: str, model: str = "") -> "Attempt":
         clock = self._services.clock
-        log_id = "" if self.gateway is None else self._next_id()
+        log_id = "" if self.gateway is None else self._services.log_ids.take(clock.now())
         return Attempt(
             log_id=log_id,
             step=step,
@@ -96,14 +95,6 @@ class Exchange:
             started=clock.monotonic(),
             is_wholesale=self.is_wholesale,
         )
-
-    def _next_id(self) -> str:
-        """A log id above the last one, so that attempts within a millisecond keep their order."""
-        log_id = uuid7(self._services.clock.now())
-        while log_id <= self._last_id:
-            log_id = uuid7(self._services.clock.now())
-        self._last_id = log_id
-        return log_id
 
     def response_headers(self, attempt: "Attempt") -> dict[str, str]:
         """What the gateway adds to every answer."""
@@ -252,7 +243,7 @@ class Exchange:
             authentication=gateway.settings.authentication,
             wholesale=served.wholesale,
             compatibility_mode=self.is_compat,
-            byok=gateway.options.byok_alias,
+            byok=gateway.options.byok_alias if self.has_own_credential else None,
             dlp_action=None if attempt.dlp is None else attempt.dlp.action,
             dlp_profiles=None if attempt.dlp is None else attempt.dlp.profiles,
             guardrails=attempt.guardrails or None,

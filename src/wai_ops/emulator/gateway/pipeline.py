@@ -114,7 +114,7 @@ class Pipeline:
             try:
                 if step.provider != WORKERS_AI:
                     raise invalid_provider(step.provider)
-                checks.admit(step)
+                await checks.admit(step)
                 if index == 0:
                     checks.request()
                 answer = await self._ask(exchange, step, client)

@@ -6,15 +6,25 @@ from typing import Any
 from wai_ops.emulator.answers import ClientGoneError, Receive, Scope, Send, read_body
 from wai_ops.emulator.decoding import decode_json
 from wai_ops.emulator.errors import ApiError, incomplete, too_large
-from wai_ops.emulator.gateway.exchange import CLIENT_CLOSED, Exchange, begin_exchange, gateway_of
+from wai_ops.emulator.gateway.dynamic_routes.walk import RouteRequest, walk
+from wai_ops.emulator.gateway.exchange import (
+    CLIENT_CLOSED,
+    Exchange,
+    Gateway,
+    begin_exchange,
+    gateway_of,
+)
 from wai_ops.emulator.gateway.options import Retries
 from wai_ops.emulator.gateway.pipeline import Pipeline, refuse
 from wai_ops.emulator.gateway.refusals import (
     credential_rejected,
     no_gateway_token,
+    no_such_alias,
+    no_such_route,
 )
 from wai_ops.emulator.gateway.settings import GatewaySettings
-from wai_ops.emulator.gateway.steps import Step, Steps, in_order, universal_steps
+from wai_ops.emulator.gateway.steps import Step, Steps, in_order, route_steps, universal_steps
+from wai_ops.emulator.gateway.stored_keys import has_key
 from wai_ops.emulator.identity import Identity, Permission, Principal
 from wai_ops.emulator.inference.disconnect import Client, watch_client
 from wai_ops.emulator.inference.parse import decode_body
@@ -23,12 +33,14 @@ from wai_ops.emulator.inference.surfaces import (
     RUN,
     UNIFIED,
     UNIVERSAL,
+    WORKERS_AI,
     Surface,
     log_path,
     read_requested,
 )
 from wai_ops.emulator.services import Services
 
+_SECRET_HEADERS = frozenset({b"authorization", b"cf-aig-authorization"})
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """The provider refuses what is too large and does not say from where on; this is our figure."""
 
@@ -88,11 +100,23 @@ class InferenceEndpoint:
             settings = exchange.gateway.settings
             _check_credentials(self._services.store.identity, exchange.headers, settings)
             exchange.has_own_credential = b"authorization" in exchange.headers
-        steps = self._steps(exchange, path_model, raw)
+            await self._choose_key(exchange, exchange.gateway)
+        steps = await self._steps(exchange, path_model, raw)
         async with watch_client(receive, client):
             await self._pipeline.run(exchange, steps, client, send)
 
-    def _steps(self, exchange: Exchange, path_model: str | None, raw: bytes) -> Steps:
+    async def _choose_key(self, exchange: Exchange, gateway: Gateway) -> None:
+        """The stored key that the request names. Raises 400/2040 when there is none."""
+        alias = gateway.options.byok_alias
+        if alias is None or exchange.has_own_credential:
+            return
+        exchange.has_own_credential = await has_key(
+            self._services.gateways.documents, gateway.settings.id, provider=WORKERS_AI, alias=alias
+        )
+        if not exchange.has_own_credential:
+            raise no_such_alias(alias)
+
+    async def _steps(self, exchange: Exchange, path_model: str | None, raw: bytes) -> Steps:
         """Who is to be asked. Raises ApiError."""
         options = None if exchange.gateway is None else exchange.gateway.options
         retries = Retries() if options is None else options.retries
@@ -103,6 +127,8 @@ class InferenceEndpoint:
             return in_order(tuple(entries))
         requested = read_requested(self._surface, path_model, decode_body(raw))
         exchange.current.model = requested.model
+        if self._surface is COMPAT and requested.route is not None:
+            return await self._route(exchange, requested.route, requested.body)
         step = Step(
             shape=self._surface.shape,
             model=requested.model,
@@ -112,6 +138,29 @@ class InferenceEndpoint:
             timeout_ms=timeout_ms,
         )
         return in_order((step,))
+
+    async def _route(self, exchange: Exchange, name: str, body: Mapping[str, Any]) -> Steps:
+        """The way through a dynamic route. Raises 7003."""
+        services, gateway = self._services, exchange.gateway
+        assert gateway is not None
+        route = await services.gateways.route_for(gateway.settings.id, name)
+        if route is None:
+            raise no_such_route(name)
+        exchange.is_routed = True
+        headers = {
+            key.decode("latin-1"): value.decode("latin-1")
+            for key, value in exchange.headers.items()
+            if key not in _SECRET_HEADERS
+        }
+        walked = walk(
+            route,
+            name=name,
+            request=RouteRequest(body=body, headers=headers, metadata=gateway.metadata or {}),
+            rates=services.budgets.of(gateway.settings.id).rates,
+            rng=services.route_rng,
+            now=services.clock.now,
+        )
+        return route_steps(walked, body=body, path=exchange.path)
 
 
 def _decoded(raw: bytes) -> Any:
