@@ -1,6 +1,7 @@
 """Log rows over a real socket: bodies, late rows, rating, deleting, retention, restarts."""
 
 import json
+import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from emulator.lab import Lab, lab
 from wai_ops.emulator.gateway.log_bodies import Bodies
 from wai_ops.emulator.gateway.log_row import LogRow
 from wai_ops.emulator.gateway.retention import MAX_ROW_BYTES
+from wai_ops.emulator.gateway.settings import DEFAULT_SETTINGS
 from wai_ops.emulator.served import Served
 from wai_ops.emulator.server import embedded
+from wai_ops.emulator.store import FILE_NAME, load_sql
 from wai_ops.emulator.times import to_millis_text
 
 DEFAULT = {"cf-aig-gateway-id": "default"}
@@ -160,19 +163,22 @@ def test_reading_may_not_write(api: Api) -> None:
     assert api.row_of(answer)["feedback"] is None
 
 
-def test_deleting_takes_what_matches_the_oldest_first(fresh: Api) -> None:
-    made = [fresh.chat(max_tokens=n, headers=DEFAULT) for n in (1, 2, 3, 4)]
-    names = [answer.headers["cf-aig-log-id"] for answer in made]
+def test_deleting_takes_what_matches_the_oldest_first(held: Lab, clock: HeldClock) -> None:
+    names = []
+    for limit in (1, 2, 3, 4):
+        answer = held.api.chat(max_tokens=limit, headers=DEFAULT)
+        names.append(answer.headers["cf-aig-log-id"])
+        clock.move(1)
     filters = json.dumps([{"key": "tokens_out", "operator": "lt", "value": [4]}])
-    told = send(fresh, "DELETE", LOGS, params={"filters": filters, "limit": "2"})
+    told = send(held.api, "DELETE", LOGS, params={"filters": filters, "limit": "2"})
     assert (told.status_code, told.json()["success"]) == (200, True)
-    assert {row["id"] for row in fresh.logs()} == set(names[2:])
-    assert fresh.get(f"{LOGS}/{names[0]}/request", role="operator").status_code == 404
-    send(fresh, "DELETE", LOGS, params={"order_by": "tokens_out", "order_by_direction": "desc",
-                                        "limit": "1"})  # fmt: skip
-    assert {row["id"] for row in fresh.logs()} == {names[2]}
-    send(fresh, "DELETE", LOGS)
-    assert fresh.logs() == []
+    assert {row["id"] for row in held.api.logs()} == set(names[2:])
+    assert held.api.get(f"{LOGS}/{names[0]}/request", role="operator").status_code == 404
+    most = {"order_by": "tokens_out", "order_by_direction": "desc", "limit": "1"}
+    send(held.api, "DELETE", LOGS, params=most)
+    assert {row["id"] for row in held.api.logs()} == {names[2]}
+    send(held.api, "DELETE", LOGS)
+    assert held.api.logs() == []
 
 
 def test_the_official_client_lists_reads_rates_and_deletes(fresh: Api) -> None:
@@ -208,6 +214,38 @@ def test_rows_and_bodies_survive_a_restart(tmp_path: Path) -> None:
         assert body.content == answer.content
 
 
+def test_a_folder_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Its rows stay, count towards retention, and have no bodies."""
+    connection = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    connection.executescript(load_sql("schema"))
+    identity = {
+        "account_id": "a" * 32,
+        "tokens": json.dumps({role: f"token-{role}" for role in ("runtime", "operator", "reader")}),
+        "token_ids": json.dumps({role: role for role in ("runtime", "operator", "reader")}),
+    }
+    connection.executemany("insert into identity values (?, ?)", identity.items())
+    at = "2026-01-01T00:00:00.000Z"
+    settings = json.dumps({**DEFAULT_SETTINGS, "log_management": 2})
+    connection.execute("insert into gateway values ('default', ?, ?, ?)", (settings, at, at))
+    old = {"id": "old", "gateway_id": "default", "event_id": "e", "created_at": at, "model": "m",
+           "provider": "workers-ai", "path": "p", "status_code": 200, "success": 1, "cached": 0,
+           "custom_cost": 0, "step": 0, "duration": 1, "latency": 1, "authentication": 1,
+           "wholesale": 0, "request_size": 1, "response_size": 1, "request_head": "x",
+           "response_head": "y", "cost": "0.5"}  # fmt: skip
+    marks = ", ".join(f":{name}" for name in old)
+    connection.execute(f"insert into log ({', '.join(old)}) values ({marks})", old)
+    connection.execute("pragma user_version = 1")
+    connection.close()
+    with embedded(tmp_path) as endpoint, httpx.Client() as http:
+        api = Api(endpoint, http)
+        assert [row["id"] for row in api.logs()] == ["old"]
+        assert api.get(f"{LOGS}/old").json()["result"]["response_head"] == "y"
+        assert api.get(f"{LOGS}/old/request", role="operator").status_code == 404
+        for _ in range(2):
+            api.chat(headers=DEFAULT)
+        assert len(api.logs()) == 2
+
+
 def test_a_row_appears_after_its_lag_and_its_cost_after_that(held: Lab, clock: HeldClock) -> None:
     held.services.knobs.change_all([("logs.lag_ms", 5000), ("logs.late_fields_ms", 2000)])
     answer = held.api.chat(headers=DEFAULT)
@@ -233,8 +271,9 @@ def test_a_lag_that_is_set_later_hides_no_earlier_row(held: Lab) -> None:
     assert len(held.api.logs()) == 1
 
 
-def test_metadata_comes_as_an_object_or_as_text(held: Lab) -> None:
+def test_metadata_comes_as_an_object_or_as_text(held: Lab, clock: HeldClock) -> None:
     held.api.chat(headers=DEFAULT | {"cf-aig-metadata": '{"tenant":"t","n":1}'})
+    clock.move(1)
     held.api.chat(headers=DEFAULT | {"cf-aig-metadata": '{"tenant":null}'})
     lost, kept = held.api.logs()
     assert (lost["metadata"], kept["metadata"]) == (None, {"tenant": "t", "n": 1})
@@ -345,11 +384,16 @@ def test_pages_read_upwards_lose_nothing_while_rows_arrive(fresh: Api) -> None:
     assert set(seen) == set(made)
 
 
-def test_newest_first_shifts_under_a_reader(fresh: Api) -> None:
+def test_newest_first_shifts_under_a_reader(held: Lab, clock: HeldClock) -> None:
     """Why one reads upwards: a row that arrives between two pages is pushed on to the second."""
+
+    def call() -> None:
+        held.api.chat(max_tokens=1, headers=DEFAULT)
+        clock.move(1)
+
     for _ in range(4):
-        fresh.chat(max_tokens=1, headers=DEFAULT)
-    first = [row["id"] for row in fresh.logs(per_page="2", page="1")]
-    fresh.chat(max_tokens=1, headers=DEFAULT)
-    second = [row["id"] for row in fresh.logs(per_page="2", page="2")]
+        call()
+    first = [row["id"] for row in held.api.logs(per_page="2", page="1")]
+    call()
+    second = [row["id"] for row in held.api.logs(per_page="2", page="2")]
     assert second[0] == first[1]

@@ -48,7 +48,7 @@ def build_schema(resolve_accounts: Resolver, resolve_dataset: Callable[[Dataset]
                     args={
                         "filter": GraphQLArgument(_filter(dataset)),
                         "limit": GraphQLArgument(_SCALARS["uint64"]),
-                        "orderBy": GraphQLArgument(_list_of(_order(dataset))),
+                        "orderBy": GraphQLArgument(_optional_list(_order(dataset))),
                     },
                     resolve=resolve_dataset(dataset),
                 )
@@ -60,7 +60,7 @@ def build_schema(resolve_accounts: Resolver, resolve_dataset: Callable[[Dataset]
         "AccountFilter_InputObject",
         {
             "accountTag": GraphQLInputField(_SCALARS["string"]),
-            "accountTag_in": GraphQLInputField(_list_of(_SCALARS["string"])),
+            "accountTag_in": GraphQLInputField(_optional_list(_SCALARS["string"])),
         },
     )
     viewer = GraphQLObjectType(
@@ -88,7 +88,11 @@ def _required(inner: Any) -> Any:
 
 
 def _list_of(inner: Any) -> Any:
-    return GraphQLNonNull(GraphQLList(GraphQLNonNull(inner)))
+    return GraphQLNonNull(_optional_list(inner))
+
+
+def _optional_list(inner: Any) -> Any:
+    return GraphQLList(GraphQLNonNull(inner))
 
 
 def _rows(dataset: Dataset) -> GraphQLObjectType:
@@ -119,7 +123,7 @@ def _rows(dataset: Dataset) -> GraphQLObjectType:
 
 def _filter(dataset: Dataset) -> GraphQLInputObjectType:
     def fields() -> dict[str, GraphQLInputField]:
-        both = {key: GraphQLInputField(GraphQLList(_required(own))) for key in ("AND", "OR")}
+        both = {key: GraphQLInputField(_optional_list(own)) for key in ("AND", "OR")}
         return {**dict(_filter_fields(dataset)), **both}
 
     own = GraphQLInputObjectType(f"{dataset.type_name}Filter_InputObject", fields)
@@ -133,7 +137,7 @@ def _filter_fields(dataset: Dataset) -> Iterator[tuple[str, GraphQLInputField]]:
             if suffix not in _STRING_ONLY or dimension.kind == "string":
                 yield name + suffix, GraphQLInputField(scalar)
         for suffix in LISTS:
-            yield name + suffix, GraphQLInputField(GraphQLList(_required(scalar)))
+            yield name + suffix, GraphQLInputField(_optional_list(scalar))
 
 
 def _order(dataset: Dataset) -> GraphQLEnumType:
