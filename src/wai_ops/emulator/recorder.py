@@ -16,7 +16,7 @@ from wai_ops.emulator.gateway.log_row import LogRow, head_of
 from wai_ops.emulator.gateway.retention import MAX_ROW_BYTES, Retention
 from wai_ops.emulator.knobs import Logs
 from wai_ops.emulator.served import Served
-from wai_ops.emulator.store import Statement, Store, storable
+from wai_ops.emulator.store import Statement, Store, is_storable, storable
 from wai_ops.emulator.truth import to_counters
 
 
@@ -49,7 +49,8 @@ class Recorder:
         A row without `retention` falls under the plan's limit.
         """
         # A model's name comes as the client wrote it, whatever it wrote.
-        served = replace(served, model=storable(served.model))
+        if not is_storable(served.model):
+            served = replace(served, model=storable(served.model))
         statements = [to_fact(served), to_counters(served)]
         if row is not None and (bodies is None or _fits(row)):
             statements += self._log(served, row, bodies, retention)
@@ -65,15 +66,13 @@ class Recorder:
         logs = self._logs()
         retention = retention or Retention(max_rows=logs.max_rows)
         visible_at, fields_at = visible_times(logs, served.at, self._rng)
-        row = replace(
-            row,
-            model=served.model,
-            visible_at=visible_at,
-            fields_at=fields_at,
-            request_head="" if bodies is None else head_of(bodies.request),
-            response_head="" if bodies is None else head_of(bodies.response),
-        )
-        statements: list[Statement] = [("insert_log", row.to_columns(full_at=retention.full_at))]
+        columns = row.to_columns(full_at=retention.full_at)
+        columns["model"] = served.model
+        columns["visible_at"], columns["fields_at"] = visible_at, fields_at
+        if bodies is not None:
+            columns["request_head"] = head_of(bodies.request)
+            columns["response_head"] = head_of(bodies.response)
+        statements: list[Statement] = [("insert_log", columns)]
         if bodies is not None:
             statements.append(bodies.to_statement(row.id))
         if retention.deletes_oldest:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 COLO = "LOC"
@@ -63,7 +64,7 @@ class LogRow:
 
     def to_columns(self, *, full_at: int | None = None) -> dict[str, Any]:
         """The values of `insert_log.sql`; `full_at` rows in the gateway and it is not stored."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        values = dict(zip(self.__slots__, _COLUMNS(self), strict=True))
         values["cost"] = None if self.cost is None else format(self.cost, "f")
         for name in _ENCODED:
             if values[name] is not None:
@@ -72,6 +73,7 @@ class LogRow:
         return values
 
 
+_COLUMNS = attrgetter(*LogRow.__slots__)
 _ENCODED = ("metadata", "dlp_profiles", "guardrails", "prompts")
 _FLAGS = ("success", "cached", "custom_cost", "authentication", "wholesale")
 _PLAIN = (
