@@ -32,11 +32,33 @@ def test_a_signal_waits_for_the_end_of_the_block_and_then_does_what_it_did_befor
 
 
 def test_the_signal_counts_for_more_than_what_it_made_duckdb_say() -> None:
-    def stop() -> None:
+    stopped = threading.Event()
+
+    def query() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopped.wait(60)
         raise RuntimeError("interrupted")
 
-    with pytest.raises(KeyboardInterrupt), deferred_signals(stop):
+    with pytest.raises(KeyboardInterrupt), deferred_signals(stopped.set):
+        query()
+
+
+def test_an_interruption_that_was_forgotten_is_repeated_until_the_block_is_left() -> None:
+    """DuckDB forgets one that comes just before the query begins."""
+    third = threading.Event()
+    calls: list[None] = []
+
+    def stop() -> None:
+        calls.append(None)
+        if len(calls) == 3:
+            third.set()
+
+    def query() -> None:
         os.kill(os.getpid(), signal.SIGINT)
+        assert third.wait(60)
+
+    with pytest.raises(KeyboardInterrupt), deferred_signals(stop):
+        query()
 
 
 def test_a_signal_that_is_ignored_stays_ignored_and_one_with_no_handler_ends_the_process() -> None:

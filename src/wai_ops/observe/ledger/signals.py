@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AGAIN_S = 0.02
 
 
 @contextmanager
@@ -22,11 +23,15 @@ def deferred_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
         yield  # signals are handled in the main thread alone
         return
     caught: list[tuple[int, FrameType | None]] = []
+    left = threading.Event()
+    stoppers: list[threading.Thread] = []
 
     def note(signal_number: int, frame: FrameType | None) -> None:
         caught.append((signal_number, frame))
-        if stop is not None:
-            stop()
+        if stop is not None and len(caught) == 1:
+            stopper = threading.Thread(target=_keep_stopping, args=(stop, left), daemon=True)
+            stoppers.append(stopper)
+            stopper.start()
 
     before = {
         int(number): handler
@@ -38,6 +43,9 @@ def deferred_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
             signal.signal(number, note)
         yield
     finally:
+        left.set()
+        for stopper in stoppers:
+            stopper.join()
         for number, handler in before.items():
             signal.signal(number, handler)
         for number, frame in caught[:1]:
@@ -46,3 +54,10 @@ def deferred_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
                 handler(number, frame)  # usually raises, and so replaces what DuckDB said
             else:
                 signal.raise_signal(number)
+
+
+def _keep_stopping(stop: Callable[[], None], left: threading.Event) -> None:
+    """Stop again and again: DuckDB forgets an interruption that comes before the query begins."""
+    stop()
+    while not left.wait(_AGAIN_S):
+        stop()
