@@ -11,10 +11,10 @@ PYTEST_ARGS ?= -q -n auto
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock format docs bench clean
+.PHONY: help demo test check conformance lock format docs bench clean
 
 help:  ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo $(VENV)/.project  ## Watch a real model answer, with every call recorded and priced.
 	@sh examples/demo.sh "$(CURDIR)/$(BIN)/wai"
@@ -42,11 +42,14 @@ docs: $(VENV)/.test  ## Write what is generated: help pages, docs/cli.md, comple
 bench: $(VENV)/.test $(VENV)/.project  ## Measure what the project promises (see docs/benchmarks.md).
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
+conformance: $(VENV)/.test $(VENV)/.project  ## Run the tests of Cloudflare's Python client against the emulator.
+	@$(BIN)/python scripts/conformance.py
+
 lock: $(VENV)/.lock  ## Write requirements/*.txt anew from pyproject.toml.
 	sh scripts/lock.sh "$(BIN)/uv"
 
 clean:  ## Remove the virtual environment and every cache.
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-conformance build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The test packages contain those of the demo, so that whoever ran the tests has both.

@@ -31,7 +31,7 @@ _wai_table() {
         'wai config show') commands='' options='--format -f --json --help -h' ;;
         'wai config validate') commands='' options='--help -h' ;;
         'wai emulator') commands='serve env fetch-model set truth restart-replica record replay' options='--help -h' ;;
-        'wai emulator serve') commands='' options='--port --state --backend --config --json --help -h' ;;
+        'wai emulator serve') commands='' options='--port --state --backend --config --conformance --json --help -h' ;;
         'wai emulator env') commands='' options='--state --help -h' ;;
         'wai emulator fetch-model') commands='' options='--json --help -h' ;;
         'wai emulator set') commands='' options='--reset --show --state --json --help -h' ;;

@@ -238,6 +238,7 @@ $waiOptions = @{
         '--state' = 'Its folder. Default: beside wai''s own state.'
         '--backend' = 'scripted, smollm2, or the path of a GGUF file.'
         '--config' = 'Knobs: latency, capacity, lag, faults.'
+        '--conformance' = 'Let the tests of Cloudflare''s Python client in, by their published key.'
         '--json' = 'Print one JSON object on stdout; see wai schema.'
         '--help' = 'Show this message and exit.'
         '-h' = 'Show this message and exit.'

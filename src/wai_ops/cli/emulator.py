@@ -52,6 +52,13 @@ def serve(
         Path | None,
         typer.Option("--config", metavar="FILE", help="Knobs: latency, capacity, lag, faults."),
     ] = None,
+    conformance: Annotated[
+        bool,
+        typer.Option(
+            "--conformance",
+            help="Let the tests of Cloudflare's Python client in, by their published key.",
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Serve Workers AI and AI Gateway on loopback until Ctrl-C.
@@ -88,7 +95,14 @@ def serve(
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    run_server(state_dir, port=port, backend=backend, config=config, on_ready=announce)
+    run_server(
+        state_dir,
+        port=port,
+        backend=backend,
+        config=config,
+        conformance=conformance,
+        on_ready=announce,
+    )
 
 
 @app.command()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from wai_ops.core.errors import DataError, RemoteError, UsageError
 from wai_ops.emulator.endpoint import (
@@ -21,6 +22,7 @@ from wai_ops.emulator.endpoint import (
     running_endpoint,
     write_endpoint,
 )
+from wai_ops.emulator.identity import Identity
 
 __all__ = ["Endpoint", "embedded", "running_endpoint", "serve"]
 
@@ -31,11 +33,13 @@ def serve(
     port: int = 0,
     backend: str = "scripted",
     config: Path | None = None,
+    conformance: bool = False,
     on_ready: Callable[[Endpoint], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way and return.
 
-    `config` is an `emulator.yaml`. Raises UsageError (port in use, unknown backend, packages
+    `config` is an `emulator.yaml`; with `conformance` the official client's own tests are let in by
+    the key that they hold. Raises UsageError (port in use, unknown backend, packages
     missing, wrong knobs), DataError (state damaged, or this folder is served already). Only for
     the main thread, because of the signals.
     """
@@ -51,9 +55,10 @@ def serve(
         endpoint = stack.enter_context(
             _running(
                 state_dir,
-                port=port,
+                take_listener=lambda: listen(port),
                 backend=backend,
                 config=config,
+                conformance=conformance,
                 is_embedded=False,
                 on_death=stop.set,
             )
@@ -66,17 +71,24 @@ def serve(
 
 @contextmanager
 def embedded(
-    state_dir: Path, *, backend: str = "scripted", config: Path | None = None
+    state_dir: Path,
+    *,
+    backend: str = "scripted",
+    config: Path | None = None,
+    listener: socket.socket | None = None,
+    identity: Identity | None = None,
 ) -> Iterator[Endpoint]:
     """Serve from a background thread for the length of a block, on a free loopback port.
 
-    Many processes may do so on one folder at once. Raises as `serve`.
+    Many processes may do so on one folder at once. `listener` is a socket from `listen` to serve
+    on, which is closed at the end; `identity` is the account of a new folder. Raises as `serve`.
     """
     with _running(
         state_dir,
-        port=0,
+        take_listener=lambda: listen(0) if listener is None else listener,
         backend=backend,
         config=config,
+        identity=identity,
         is_embedded=True,
         on_death=lambda: None,
     ) as endpoint:
@@ -113,9 +125,11 @@ def _claim(state_dir: Path, stack: ExitStack) -> None:
 def _running(
     state_dir: Path,
     *,
-    port: int,
+    take_listener: Callable[[], socket.socket],
     backend: str,
     config: Path | None,
+    identity: Identity | None = None,
+    conformance: bool = False,
     is_embedded: bool,
     on_death: Callable[[], None],
 ) -> Iterator[Endpoint]:
@@ -142,7 +156,7 @@ def _running(
     from wai_ops.emulator.warmth import load_warmth, save_warmth
 
     with ExitStack() as stack:
-        listener = stack.enter_context(listen(port))
+        listener = stack.enter_context(take_listener())
         knobs = live_knobs(state_dir, Knobs() if config is None else load_config(config))
         replicas = Replicas(
             rng=random.Random(knobs.current.latency.seed),  # noqa: S311 - not for secrets
@@ -150,7 +164,7 @@ def _running(
         )
         engine = open_backend(backend, replicas=replicas.count)
         stack.callback(engine.close)
-        store = open_store(state_dir)
+        store = open_store(state_dir, identity=identity)
         stack.callback(store.close)
         clock = SystemClock()
         load_warmth(state_dir, replicas, now=clock.monotonic())
@@ -166,7 +180,11 @@ def _running(
         )
         load_budgets(state_dir, services.budgets)
         stack.callback(save_budgets, state_dir, services.budgets)
-        app = App(services)
+        app: Any = App(services)
+        if conformance:
+            from wai_ops.emulator.control.conformance import ConformanceDoor
+
+            app = ConformanceDoor(app, services)
         server = ServerThread(app, listener, is_embedded=is_embedded, on_death=on_death)
         server.start()
         stack.callback(server.stop)

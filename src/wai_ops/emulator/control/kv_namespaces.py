@@ -87,7 +87,7 @@ async def delete_namespace(services: Services, request: Request) -> Response:
         table.delete(NAMESPACE, ACCOUNT, namespace_id)
 
     await services.gateways.documents.change(delete)
-    return json_response(envelope(None))
+    return json_response(envelope({}))
 
 
 def require_namespace(table: Table, namespace_id: str) -> Document:

@@ -56,7 +56,7 @@ async def put_value(services: Services, request: Request) -> Response:
     )
     if await _change(services, request, lambda namespace: namespace.put([pair])):
         raise too_many_writes()
-    return json_response(envelope(None))
+    return json_response(envelope({}))
 
 
 async def get_value(services: Services, request: Request) -> Response:
@@ -76,7 +76,7 @@ async def delete_value(services: Services, request: Request) -> Response:
     """`DELETE .../values/{key}`; a key that is not there is deleted as well."""
     key = check_key(request.path_params["key"])
     await _change(services, request, lambda namespace: namespace.delete([key]))
-    return json_response(envelope(None))
+    return json_response(envelope({}))
 
 
 async def list_keys(services: Services, request: Request) -> Response:

@@ -35,9 +35,8 @@ _NAME_LENGTH = 255
 async def list_routes(services: Services, request: Request) -> Response:
     """`GET .../routes`."""
     gateway_id = await require_gateway(services, request)
-    account = services.store.identity.account_id
     stored = await _read(services, lambda table: all_routes(table, gateway_id))
-    rows = [{"account_tag": account, **_whole(gateway_id, item)} for item in stored]
+    rows = [{**_account(services), **_whole(gateway_id, item)} for item in stored]
     return _list(request, "routes", rows)
 
 
@@ -80,7 +79,8 @@ async def rename_route(services: Services, request: Request) -> Response:
         return _stored(table, gateway_id, route_id)
 
     renamed = await _change(services, gateway_id, rename)
-    return json_response({"success": True, "route": _whole(gateway_id, renamed)})
+    route = {**_account(services), **_whole(gateway_id, renamed)}
+    return json_response({"success": True, "route": route})
 
 
 async def delete_route(services: Services, request: Request) -> Response:
@@ -181,6 +181,10 @@ async def _change(services: Services, gateway_id: str, work: Callable[[Table], A
     result = await services.gateways.documents.change(work)
     services.gateways.routes.forget(gateway_id)
     return result
+
+
+def _account(services: Services) -> dict[str, str]:
+    return {"account_tag": services.store.identity.account_id}
 
 
 async def _ids(services: Services, request: Request) -> tuple[str, str]:
