@@ -208,7 +208,7 @@ def test_a_retired_model_is_answered_by_its_alias(api: Api) -> None:
     [
         ("@cf/nobody/nothing", 400, 5007),
         ("@cf/meta/llama-3-8b-instruct", 400, 5007),  # withdrawn, with no alias
-        ("@cf/baai/bge-m3", 400, 5007),  # another task
+        ("@cf/huggingface/distilbert-sst-2-int8", 400, 5007),  # another task
         ("gpt-5", 404, 3042),
         ("@cf/meta", 404, 3042),
     ],

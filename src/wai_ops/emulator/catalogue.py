@@ -12,6 +12,7 @@ from wai_ops.core.prices import Model
 from wai_ops.emulator.answers import envelope, json_response, page_info
 from wai_ops.emulator.errors import invalid_query
 from wai_ops.emulator.gateway.log_query import positive
+from wai_ops.emulator.models import QUEUE_MODELS
 from wai_ops.emulator.services import Services
 
 _PER_PAGE = 50
@@ -132,6 +133,7 @@ def _properties(model: Model) -> list[dict[str, Any]]:
         ("function_calling", model.function_calling),
         ("reasoning", model.reasoning),
         ("require_workers_paid", model.workers_paid),
+        ("async_queue", model.id in QUEUE_MODELS),
     ):
         if holds:
             values[name] = "true"

@@ -59,6 +59,7 @@ class Capacity:
     queue_wait_ms: float | None = knob(
         None, float, "how long one may wait before it gets 3040; null: no limit", high=DAY_MS
     )
+    batch_delay_ms: float = knob(0.0, float, "a queued batch begins this much later", high=DAY_MS)
     spill: bool = knob(
         default=False, kind=bool, help="let a call go to a free replica, and lose its warm prefix"
     )

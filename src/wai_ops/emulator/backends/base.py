@@ -58,6 +58,13 @@ class Meter:
     reasoning_tokens: int = 0
     """A part of `output_tokens`."""
 
+    def add(self, other: "Meter") -> None:
+        """Count what another one has counted as well."""
+        self.input_tokens += other.input_tokens
+        self.cached_input_tokens += other.cached_input_tokens
+        self.output_tokens += other.output_tokens
+        self.reasoning_tokens += other.reasoning_tokens
+
     def usage(self) -> Usage:
         """The counts so far."""
         return Usage(

@@ -5,9 +5,9 @@ from collections.abc import Hashable
 
 from wai_ops.core.prices import Model
 from wai_ops.emulator.knobs import Limits
+from wai_ops.emulator.models import EMBEDDINGS
 
 WINDOW_S = 60.0
-EMBEDDINGS = "Text Embeddings"
 _LARGE = "bge-large"
 
 

@@ -6,7 +6,9 @@ keeps its own prefill, decode and cache; places, limits and overhead hold for it
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from wai_ops.core.clock import Clock
@@ -23,6 +25,18 @@ from wai_ops.emulator.model.limits import RateWindows, limit_of
 from wai_ops.emulator.model.waiting import Alarm, loop_alarm, resolve, wait_for
 from wai_ops.emulator.models import ServedModel
 from wai_ops.emulator.replicas import Replicas
+
+_OUTSIDE: ContextVar[bool] = ContextVar("wai_emulator_outside_the_rate", default=False)
+
+
+@contextmanager
+def outside_the_rate() -> Iterator[None]:
+    """Calls in this block count towards no rate limit, as those of a batch."""
+    token = _OUTSIDE.set(True)
+    try:
+        yield
+    finally:
+        _OUTSIDE.reset(token)
 
 
 class ModelService:
@@ -58,6 +72,8 @@ class ModelService:
 
     def check_rate(self, served: ServedModel, *, unified_billing: bool = False) -> None:
         """Count one call to the model. Raises 429 when that is one too many."""
+        if _OUTSIDE.get():
+            return
         limits = self._knobs.current.limits
         limit = limit_of(served.model, limits, unified_billing=unified_billing)
         if limit is None or self._rates.admit(served.model.id, limit, self._clock.monotonic()):
