@@ -41,6 +41,19 @@ def to_json(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
+def to_environ(endpoint: Endpoint) -> dict[str, str]:
+    """The variables that point wai and other clients at an emulator."""
+    return {
+        "CLOUDFLARE_ACCOUNT_ID": endpoint.account_id,
+        "CLOUDFLARE_API_TOKEN": endpoint.tokens["runtime"],
+        "WAI_OPERATOR_TOKEN": endpoint.tokens["operator"],
+        "CLOUDFLARE_BASE_URL": endpoint.base_url,
+        "CLOUDFLARE_API_BASE_URL": endpoint.base_url,  # wrangler's name for the same
+        "CLOUDFLARE_AI_GATEWAY_BASE_URL": endpoint.gateway_base_url,
+        "WAI_GATEWAY": endpoint.gateway_id,
+    }
+
+
 def write_endpoint(state_dir: Path, endpoint: Endpoint) -> None:
     """Record a server, all or nothing, readable by its owner only."""
     text = json.dumps({**to_json(endpoint), "pid": endpoint.pid})

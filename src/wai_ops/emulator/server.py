@@ -55,7 +55,7 @@ def serve(
         endpoint = stack.enter_context(
             _running(
                 state_dir,
-                take_listener=lambda: listen(port),
+                port=port,
                 backend=backend,
                 config=config,
                 conformance=conformance,
@@ -75,24 +75,33 @@ def embedded(
     *,
     backend: str = "scripted",
     config: Path | None = None,
-    listener: socket.socket | None = None,
-    identity: Identity | None = None,
 ) -> Iterator[Endpoint]:
     """Serve from a background thread for the length of a block, on a free loopback port.
 
-    Many processes may do so on one folder at once. `listener` is a socket from `listen` to serve
-    on, which is closed at the end; `identity` is the account of a new folder. Raises as `serve`.
+    Many processes may do so on one folder at once. Raises as `serve`.
     """
     with _running(
         state_dir,
-        take_listener=lambda: listen(0) if listener is None else listener,
+        port=0,
         backend=backend,
         config=config,
-        identity=identity,
         is_embedded=True,
         on_death=lambda: None,
     ) as endpoint:
         yield endpoint
+
+
+def _require_packages() -> None:
+    """Raise UsageError when the extra is not installed."""
+    try:
+        import wai_ops.emulator.app
+        import wai_ops.emulator.loop  # noqa: F401 - the web server
+    except ImportError as error:
+        from wai_ops.emulator.backends.choose import INSTALL_HINT
+
+        raise UsageError(
+            f"the emulator needs packages that are not installed: {error.name}", hint=INSTALL_HINT
+        ) from error
 
 
 def _claim(state_dir: Path, stack: ExitStack) -> None:
@@ -125,29 +134,45 @@ def _claim(state_dir: Path, stack: ExitStack) -> None:
 def _running(
     state_dir: Path,
     *,
-    take_listener: Callable[[], socket.socket],
+    port: int,
     backend: str,
     config: Path | None,
-    identity: Identity | None = None,
     conformance: bool = False,
     is_embedded: bool,
     on_death: Callable[[], None],
 ) -> Iterator[Endpoint]:
     """A server in a background thread. On leaving, it finishes, and all log rows are on disk."""
-    try:
-        from wai_ops.emulator.app import API, App
-        from wai_ops.emulator.loop import ServerThread
-    except ImportError as error:
-        from wai_ops.emulator.backends.choose import INSTALL_HINT
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen(port))
+        app, identity = stack.enter_context(
+            opened_app(state_dir, backend=backend, config=config, conformance=conformance)
+        )
+        endpoint = stack.enter_context(
+            serving(app, identity, listener, is_embedded=is_embedded, on_death=on_death)
+        )
+        yield endpoint
 
-        raise UsageError(
-            f"the emulator needs packages that are not installed: {error.name}", hint=INSTALL_HINT
-        ) from error
+
+@contextmanager
+def opened_app(
+    state_dir: Path,
+    *,
+    backend: str = "scripted",
+    config: Path | None = None,
+    conformance: bool = False,
+    identity: Identity | None = None,
+) -> Iterator[tuple[Any, Identity]]:
+    """The emulator as an ASGI application on a state folder, and whose account it serves.
+
+    `identity` is for a folder that is made now; None: a new account. Raises as `serve`.
+    """
+    _require_packages()
+    from wai_ops.emulator.app import App
     from wai_ops.core.clock import SystemClock
     from wai_ops.core.prices import PriceBook, built_in
     from wai_ops.emulator.backends.choose import open_backend
     from wai_ops.emulator.gateway.budget_file import load_budgets, save_budgets
-    from wai_ops.emulator.gateway.settings import DEFAULT_GATEWAY, Gateways
+    from wai_ops.emulator.gateway.settings import Gateways
     from wai_ops.emulator.knobs import Knobs
     from wai_ops.emulator.knobs_file import live_knobs, load_config
     from wai_ops.emulator.replicas import Replicas
@@ -156,7 +181,6 @@ def _running(
     from wai_ops.emulator.warmth import load_warmth, save_warmth
 
     with ExitStack() as stack:
-        listener = stack.enter_context(take_listener())
         knobs = live_knobs(state_dir, Knobs() if config is None else load_config(config))
         replicas = Replicas(
             rng=random.Random(knobs.current.latency.seed),  # noqa: S311 - not for secrets
@@ -185,20 +209,39 @@ def _running(
             from wai_ops.emulator.control.conformance import ConformanceDoor
 
             app = ConformanceDoor(app, services)
-        server = ServerThread(app, listener, is_embedded=is_embedded, on_death=on_death)
-        server.start()
-        stack.callback(server.stop)
+        yield app, store.identity
+
+
+@contextmanager
+def serving(
+    app: Any,
+    identity: Identity,
+    listener: socket.socket,
+    *,
+    is_embedded: bool = True,
+    on_death: Callable[[], None] = lambda: None,
+) -> Iterator[Endpoint]:
+    """An application, served from a background thread for the length of a block."""
+    from wai_ops.emulator.app import API
+    from wai_ops.emulator.gateway.settings import DEFAULT_GATEWAY
+    from wai_ops.emulator.loop import ServerThread
+
+    server = ServerThread(app, listener, is_embedded=is_embedded, on_death=on_death)
+    server.start()
+    try:
         address = f"http://{HOST}:{listener.getsockname()[1]}"
         yield Endpoint(
             base_url=address + API,
             gateway_base_url=f"{address}/v1",
-            account_id=store.identity.account_id,
+            account_id=identity.account_id,
             gateway_id=DEFAULT_GATEWAY,
-            tokens=store.identity.tokens,
+            tokens=identity.tokens,
             pid=os.getpid(),
         )
-        if server.failure is not None:
-            raise RemoteError(f"the emulator stopped: {server.failure}")
+    finally:
+        server.stop()
+    if server.failure is not None:
+        raise RemoteError(f"the emulator stopped: {server.failure}")
 
 
 def listen(port: int) -> socket.socket:
