@@ -9,6 +9,10 @@ alter table log add column prompts text;
 alter table log add column visible_at text not null default '';
 alter table log add column fields_at text not null default '';
 
+-- What a page skips and a count passes over is decided within the index alone.
+drop index log_by_time;
+create index log_by_time on log (gateway_id, created_at, id, visible_at);
+
 create table log_body (
     log_id text primary key,
     request blob not null,
