@@ -167,9 +167,9 @@ def opened_app(
     `identity` is for a folder that is made now; None: a new account. Raises as `serve`.
     """
     _require_packages()
-    from wai_ops.emulator.app import App
     from wai_ops.core.clock import SystemClock
     from wai_ops.core.prices import PriceBook, built_in
+    from wai_ops.emulator.app import App
     from wai_ops.emulator.backends.choose import open_backend
     from wai_ops.emulator.gateway.budget_file import load_budgets, save_budgets
     from wai_ops.emulator.gateway.settings import Gateways
