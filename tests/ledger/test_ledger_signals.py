@@ -13,7 +13,7 @@ from support.facts import ManualClock, attempt, attempt_ids, outbox_count, recor
 from wai_ops.observe.ledger.fold import fold
 from wai_ops.observe.ledger.progress import Step
 from wai_ops.observe.ledger.sandbox import query_sql
-from wai_ops.observe.ledger.signals import deferred_signals
+from wai_ops.observe.ledger.signals import deferred_signals, interruptible
 
 ENDLESS = "select count(*) from range(10000000) a, range(10000000) b where a.range * b.range = 7"
 
@@ -31,34 +31,29 @@ def test_a_signal_waits_for_the_end_of_the_block_and_then_does_what_it_did_befor
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_the_signal_counts_for_more_than_what_it_made_duckdb_say() -> None:
-    stopped = threading.Event()
-
-    def query() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stopped.wait(60)
-        raise RuntimeError("interrupted")
-
-    with pytest.raises(KeyboardInterrupt), deferred_signals(stopped.set):
-        query()
-
-
-def test_an_interruption_that_was_forgotten_is_repeated_until_the_block_is_left() -> None:
-    """DuckDB forgets one that comes just before the query begins."""
+def test_a_query_is_interrupted_until_it_has_ended() -> None:
+    """DuckDB forgets an interruption that comes just before the query begins."""
     third = threading.Event()
     calls: list[None] = []
 
-    def stop() -> None:
+    def interrupt() -> None:
         calls.append(None)
         if len(calls) == 3:
             third.set()
 
-    def query() -> None:
+    def query() -> bool:
         os.kill(os.getpid(), signal.SIGINT)
-        assert third.wait(60)
+        return third.wait(60)
 
-    with pytest.raises(KeyboardInterrupt), deferred_signals(stop):
-        query()
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(query, interrupt)
+    assert third.is_set()
+
+
+def test_what_a_query_returns_or_raises_comes_through() -> None:
+    assert interruptible(lambda: 7, lambda: None) == 7
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 // 0, lambda: None)
 
 
 def test_a_signal_that_is_ignored_stays_ignored_and_one_with_no_handler_ends_the_process() -> None:

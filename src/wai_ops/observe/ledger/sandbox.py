@@ -29,7 +29,7 @@ from wai_ops.observe.ledger.fold import fold_into
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
-from wai_ops.observe.ledger.signals import deferred_signals
+from wai_ops.observe.ledger.signals import interruptible
 from wai_ops.observe.ledger.store import to_aware
 
 HINT = 'try: wai ledger sql "show tables", or wai ledger sql "describe attempt"'
@@ -62,8 +62,9 @@ def locked_down(state_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _read(connection: duckdb.DuckDBPyConnection, text: str) -> Table[Any]:
     try:
-        with deferred_signals(connection.interrupt):
-            described, rows = _run_reading(connection, text)
+        described, rows = interruptible(
+            lambda: _run_reading(connection, text), connection.interrupt
+        )
     except _OURS:
         raise
     except duckdb.Error as error:

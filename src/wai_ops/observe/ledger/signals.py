@@ -1,9 +1,12 @@
-"""Ctrl-C and SIGTERM while DuckDB works: not in the middle of a statement, but right after it.
+"""Ctrl-C and SIGTERM while DuckDB works: writing ends its statement, reading stops at once.
 
 A Python signal handler that raises inside DuckDB turns into a RuntimeError that no longer says
-which signal it was, and a COPY that is stopped that way can wait for itself forever. So the handler
-only takes note while a statement runs; what the program wants to do about it is done afterwards.
-A statement of the fold takes about a second at most. A query that only reads is stopped at once.
+which signal it was, and a COPY that is stopped that way can wait for itself forever. So while a
+statement of the fold runs, the handler only takes note, and what the program wants to do about it
+is done afterwards; such a statement takes about a second at most.
+
+A query may take much longer, and DuckDB does not always look for signals while it runs. It runs in
+a thread of its own, so that the main thread is free to hear them.
 """
 
 import signal
@@ -11,27 +14,23 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
+_T = TypeVar("_T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_S = 0.02
 
 
 @contextmanager
-def deferred_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
-    """Keep the program's handlers waiting until the block is left; `stop` may end it early."""
+def deferred_signals() -> Iterator[None]:
+    """Keep the program's handlers waiting until the block is left."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are handled in the main thread alone
         return
     caught: list[tuple[int, FrameType | None]] = []
-    left = threading.Event()
-    stoppers: list[threading.Thread] = []
 
     def note(signal_number: int, frame: FrameType | None) -> None:
         caught.append((signal_number, frame))
-        if stop is not None and len(caught) == 1:
-            stopper = threading.Thread(target=_keep_stopping, args=(stop, left), daemon=True)
-            stoppers.append(stopper)
-            stopper.start()
 
     before = {
         int(number): handler
@@ -43,9 +42,6 @@ def deferred_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
             signal.signal(number, note)
         yield
     finally:
-        left.set()
-        for stopper in stoppers:
-            stopper.join()
         for number, handler in before.items():
             signal.signal(number, handler)
         for number, frame in caught[:1]:
@@ -56,8 +52,32 @@ def deferred_signals(stop: Callable[[], None] | None = None) -> Iterator[None]:
                 signal.raise_signal(number)
 
 
-def _keep_stopping(stop: Callable[[], None], left: threading.Event) -> None:
-    """Stop again and again: DuckDB forgets an interruption that comes before the query begins."""
-    stop()
-    while not left.wait(_AGAIN_S):
-        stop()
+def interruptible(query: Callable[[], _T], interrupt: Callable[[], None]) -> _T:
+    """Run a query that only reads; whatever a signal raises stops it, and is raised here.
+
+    `interrupt` is called until the query has ended: DuckDB forgets one that comes too early.
+    """
+    results: list[_T] = []
+    failures: list[BaseException] = []
+    # Not the thread's own `join`: one that is interrupted takes a running thread for ended.
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            results.append(query())
+        except BaseException as error:  # noqa: BLE001 - raised again by the one who waits
+            failures.append(error)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=work, name="ledger-query", daemon=True)
+    try:
+        thread.start()
+        ended.wait()
+    except BaseException:
+        while thread.ident is not None and not ended.wait(_AGAIN_S):
+            interrupt()
+        raise
+    if failures:
+        raise failures[0]
+    return results[0]

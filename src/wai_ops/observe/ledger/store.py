@@ -17,7 +17,7 @@ from wai_ops.observe.ledger.fold import FoldResult, fold_into
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
-from wai_ops.observe.ledger.signals import deferred_signals
+from wai_ops.observe.ledger.signals import interruptible
 
 RowT = TypeVar("RowT")
 REPORTS = "wai_ops.observe.reports"
@@ -42,10 +42,13 @@ class Store:
 
         Aware datetimes go in as UTC and times come out as aware UTC. Raises DataError.
         """
-        with translated(self.path), deferred_signals(self.connection.interrupt):
+
+        def read() -> tuple[list[str], list[tuple[Any, ...]]]:
             cursor = self.connection.execute(report_sql(name), _bound(parameters))
-            names = [column[0] for column in cursor.description or ()]
-            rows = cursor.fetchall()
+            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+        with translated(self.path):
+            names, rows = interruptible(read, self.connection.interrupt)
         declared = {item.name for item in fields(row_type)}  # type: ignore[arg-type]
         if set(names) != declared:
             raise TypeError(f"{name}.sql gives {names}, {row_type.__name__} has {sorted(declared)}")
