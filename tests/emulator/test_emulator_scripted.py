@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wai_ops.emulator.backends.schema_instance import instance_of
-from wai_ops.emulator.backends.scripted import render, tokenise
+from wai_ops.emulator.backends.scripted import answer, render, tokenise
 from wai_ops.emulator.inference.call import Call, Message, Tool
 
 SCHEMAS: list[dict[str, Any]] = [
@@ -118,3 +118,27 @@ def test_a_longer_conversation_keeps_its_beginning(turns: list[tuple[str, str]])
 def test_tools_are_part_of_the_prompt() -> None:
     message = [Message(role="user", content="x")]
     assert render(Call(messages=message)) != render(Call(messages=message, tools=[Tool(name="t")]))
+
+
+TOLD = '{"type": "object", "properties": {"setup": {"type": "string"}}, "required": ["setup"]}'
+
+
+@pytest.mark.parametrize(
+    "text", [TOLD, f"Answer by this: {TOLD}.", f'Not {{"an": "example"}} or {{broken, but {TOLD}']
+)
+def test_json_mode_follows_a_schema_that_stands_in_a_message(text: str) -> None:
+    messages = [Message(role="system", content=text), Message(role="user", content="A joke")]
+    call = Call(messages=messages, json_schema={"type": "object"})
+    assert json.loads(answer(call)) == {"setup": "scripted"}
+
+
+@pytest.mark.parametrize("text", ["A joke", "{" * 100_000, '{"properties": 1}', "[" * 100_000])
+def test_json_mode_without_any_schema_answers_an_empty_object(text: str) -> None:
+    call = Call(messages=[Message(role="user", content=text)], json_schema={"type": "object"})
+    assert json.loads(answer(call)) == {}
+
+
+def test_a_schema_of_the_request_is_followed_whatever_the_messages_say() -> None:
+    own = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    call = Call(messages=[Message(role="user", content=TOLD)], json_schema=own)
+    assert set(json.loads(answer(call))) == {"n"}

@@ -9,7 +9,9 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from wai_ops.emulator.backends.base import (
     Cancel,
@@ -36,6 +38,8 @@ _FILLER = (
     "so that long answers and slow readers can be tried without any cost "
 )
 _THOUGHTS = "The script thinks in fixed words, so that reasoning can be seen, streamed and billed. "
+_ANY_OBJECT = {"type": "object"}
+_BRACES_TRIED = 20
 _THOUGHT_TOKENS = {"minimal": 8, "low": 16, "medium": 32, "high": 64, "xhigh": 96, "max": 128}
 
 
@@ -116,7 +120,8 @@ class ScriptedBackend:
 def answer(call: Call) -> str:
     """The whole text of the answer, before any limit."""
     if call.json_schema is not None:
-        return json.dumps(instance_of(call.json_schema))
+        told = _schema_in_text(call) if call.json_schema == _ANY_OBJECT else None
+        return json.dumps(instance_of(told or call.json_schema))
     last = call.messages[-1]
     if last.role == "tool":
         return f"The tool answered {_quote(last.content)}, and the scripted model has read it."
@@ -129,6 +134,24 @@ def answer(call: Call) -> str:
         "This is the scripted model of the local emulator: no neural network read your message. "
         f"You wrote {_quote(asked)} ({count} word{'' if count == 1 else 's'}). {closing}"
     )
+
+
+def _schema_in_text(call: Call) -> Mapping[str, Any] | None:
+    """The first JSON Schema of an object in a message: how JSON mode is often told its schema."""
+    decoder = json.JSONDecoder()
+    for message in call.messages:
+        start = message.content.find("{")
+        for _ in range(_BRACES_TRIED):
+            if start < 0:
+                break
+            found: Any = None
+            end = start + 1
+            with suppress(ValueError, RecursionError):
+                found, end = decoder.raw_decode(message.content, start)
+            if isinstance(found, dict) and isinstance(found.get("properties"), dict):
+                return found
+            start = message.content.find("{", end)
+    return None
 
 
 def _thoughts(call: Call) -> list[str]:
