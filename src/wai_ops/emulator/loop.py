@@ -1,6 +1,7 @@
 """The web server in a thread of its own: uvicorn, with a quicker start and stop."""
 
 import asyncio
+import gc
 import logging
 import socket
 import threading
@@ -105,6 +106,7 @@ class ServerThread:
         self._server = _Server(config, self._ready.set)
         self._listener = listener
         self._on_death = on_death
+        self._is_embedded = is_embedded
         self._thread = threading.Thread(target=self._run, name="emulator-server", daemon=True)
 
     def start(self) -> None:
@@ -114,6 +116,10 @@ class ServerThread:
         self._ready.wait()
         if self.failure is not None:
             raise RemoteError(f"the emulator did not start: {self.failure}") from self.failure
+        if not self._is_embedded:
+            # What is here now stays: passing over all of it again and again would stop every
+            # stream for some 70 ms each time. Inside another command that is not ours to do.
+            gc.freeze()
 
     def stop(self) -> None:
         """Stop and wait for the end."""
