@@ -8,7 +8,7 @@ come from this process too, which counts tokens and parses nothing.
 
 Promises, scripted backend, two cores: >= 1,500 plain and >= 400 streamed requests a second (20
 chunks each); 500 open streams within 50 ms of their schedule at p99; memory flat over 100,000
-requests that a gateway logs. Prints PASS or MISS for each; exits 1 when one is missed.
+requests that a gateway logs. Prints PASS or FAIL for each; exits 1 when one is missed.
 """
 
 import argparse
@@ -242,7 +242,7 @@ async def open_streams(server: Any, count: int, rate: float) -> list[float]:
 
 def verdict(name: str, *, holds: bool, text: str) -> bool:
     """Print one line."""
-    sys.stdout.write(f"{'PASS' if holds else 'MISS'}  {name}: {text}\n")
+    sys.stdout.write(f"{'PASS' if holds else 'FAIL'}  {name}: {text}\n")
     sys.stdout.flush()
     return holds
 

@@ -15,6 +15,7 @@ from wai_ops.core.errors import DataError, RemoteError, UsageError
 from wai_ops.emulator.endpoint import write_endpoint
 from wai_ops.emulator.knob_commands import apply, parse_assignments
 from wai_ops.emulator.knobs import (
+    FAULT_KINDS,
     Fault,
     Knobs,
     LiveKnobs,
@@ -324,3 +325,16 @@ def test_the_command_sets_shows_and_resets(wai: Wai, tmp_path: Path) -> None:
     gone = wai("emulator", "truth", "--state", state)
     assert gone.exit_code == 6
     assert "no emulator is running" in gone.stderr
+
+
+def test_the_documents_name_every_knob_and_every_fault() -> None:
+    """With the default that it really has, and an example that is really accepted."""
+    text = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text("utf-8")
+    for name, value in flat(Knobs()).items():
+        shown = f"{value:g}" if isinstance(value, float) else json.dumps(value)
+        assert name == "faults" or f"| `{name}` | {shown} |" in text, name
+    for kind in FAULT_KINDS:
+        assert f"| `{kind}` |" in text
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    knobs, problems = decode_knobs(yaml.safe_load(example))
+    assert (len(knobs.faults), problems) == (2, [])

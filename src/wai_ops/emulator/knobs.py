@@ -42,7 +42,9 @@ class Latency:
     jitter_ratio: float = knob(
         0.0, float, "random share, seeded: each delay times 1 +- this", high=1
     )
-    seed: int = knob(0, int, "of the jitter, and of the replica of calls without affinity")
+    seed: int = knob(
+        0, int, "of the jitter; at the start also of the replica of calls without affinity"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
