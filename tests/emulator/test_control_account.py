@@ -103,6 +103,18 @@ def test_only_the_operator_sees_other_tokens(operator: Operator) -> None:
     assert not any(token in str(all_tokens) for token in operator.api.endpoint.tokens.values())
 
 
+def test_a_token_finds_its_user_and_account(operator: Operator) -> None:
+    api = operator.api
+    base, account = api.endpoint.base_url, api.endpoint.account_id
+    auth = api.auth("reader")
+    (only,) = result(api.http.get(f"{base}/accounts", headers=auth))
+    (member,) = result(api.http.get(f"{base}/memberships", headers=auth))
+    assert only["id"] == member["account"]["id"] == account
+    assert result(api.http.get(f"{base}/accounts/{account}", headers=auth)) == only
+    assert result(api.http.get(f"{base}/user", headers=auth))["id"]
+    assert api.http.get(f"{base}/accounts/{'0' * 32}", headers=auth).status_code == 403
+
+
 def test_permission_groups_have_stable_ids_and_can_be_searched(operator: Operator) -> None:
     groups = result(operator.get("/tokens/permission_groups"))
     ids = {group["name"]: group["id"] for group in groups}

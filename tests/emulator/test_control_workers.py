@@ -249,3 +249,19 @@ def test_the_official_client_uploads_and_reads(operator: Operator) -> None:
         secrets = list(client.workers.scripts.secrets.list("by-sdk", **account))
         assert [secret.name for secret in secrets] == ["KEY"]
         client.workers.scripts.delete("by-sdk", **account)
+
+
+def test_wrangler_finds_a_worker_by_its_other_names(operator: Operator, worker: str) -> None:
+    name = worker.removeprefix(f"{PATH}/")
+    agent = {"user-agent": "wrangler/4.164.0"}
+    made = result(upload(operator, worker, DATE, headers=agent))
+    service = result(operator.get(f"/workers/services/{name}"))
+    script = service["default_environment"]["script"]
+    assert (script["last_deployed_from"], script["etag"]) == ("wrangler", made["etag"])
+    newest = result(operator.get(f"{worker}/versions"))["items"][0]
+    assert (newest["id"], newest["metadata"]["source"]) == (made["deployment_id"], "wrangler")
+    subdomain = result(operator.get(f"/workers/workers/{name}"))["subdomain"]
+    assert subdomain == {"enabled": False, "previews_enabled": False}
+    assert operator.delete(f"/workers/services/{name}").status_code == 200
+    assert refusal(operator.get(f"/workers/services/{name}"))[:2] == (404, 10090)
+    assert refusal(operator.get(worker))[:2] == (404, 10007)

@@ -1,7 +1,7 @@
 """Bodies of several parts, read from memory: nothing is spooled to files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from python_multipart import MultipartParser
@@ -16,31 +16,17 @@ class MultipartError(ValueError):
     """The body is not what its content type says."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part; `content_type` is empty when it says none."""
+    """One part."""
 
-    headers: dict[str, str] = field(default_factory=dict)
-    content: bytes = b""
-
-    @property
-    def name(self) -> str:
-        """Of the form field."""
-        return self._disposition("name")
-
-    @property
-    def file_name(self) -> str:
-        """Empty for a field that is no file."""
-        return self._disposition("filename")
-
-    @property
-    def content_type(self) -> str:
-        """Without parameters, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    def _disposition(self, option: str) -> str:
-        _, options = parse_options_header(self.headers.get("content-disposition", ""))
-        return options.get(option.encode(), b"").decode("utf-8", "replace")
+    name: str
+    """Of the form field."""
+    file_name: str
+    """Empty for a field that is no file."""
+    content_type: str
+    """Without parameters, in lower case; empty when the part says none."""
+    content: bytes
 
 
 def is_multipart(content_type: str) -> bool:
@@ -77,6 +63,7 @@ class _Collector:
     def __init__(self) -> None:
         self.parts: list[Part] = []
         self.is_complete = False
+        self._headers: dict[str, str] = {}
         self._name = b""
         self._value = b""
         self._pieces: list[bytes] = []
@@ -93,7 +80,7 @@ class _Collector:
         }
 
     def _begin(self) -> None:
-        self.parts.append(Part())
+        self._headers = {}
         self._pieces = []
 
     def _add_name(self, data: bytes, start: int, end: int) -> None:
@@ -103,15 +90,26 @@ class _Collector:
         self._value += data[start:end]
 
     def _end_header(self) -> None:
-        name = self._name.decode("latin-1").lower()
-        self.parts[-1].headers[name] = self._value.decode("utf-8", "replace")
+        # Whatever bytes they are: parse_options_header wants text that is one to one with them.
+        self._headers[self._name.decode("latin-1").lower()] = self._value.decode("latin-1")
         self._name = self._value = b""
 
     def _add_content(self, data: bytes, start: int, end: int) -> None:
         self._pieces.append(data[start:end])
 
     def _end(self) -> None:
-        self.parts[-1].content = b"".join(self._pieces)
+        _, options = parse_options_header(self._headers.get("content-disposition", ""))
+        self.parts.append(
+            Part(
+                name=options.get(b"name", b"").decode("utf-8", "replace"),
+                file_name=options.get(b"filename", b"").decode("utf-8", "replace"),
+                content_type=self._headers.get("content-type", "")
+                .partition(";")[0]
+                .strip()
+                .lower(),
+                content=b"".join(self._pieces),
+            )
+        )
 
     def _finish(self) -> None:
         self.is_complete = True

@@ -16,6 +16,7 @@ from wai_ops.emulator.control import (
     routes_api,
     tokens,
     worker_parts,
+    worker_services,
     workers,
 )
 from wai_ops.emulator.gateway import endpoints
@@ -34,6 +35,10 @@ def control_routes(route: _Make, api: str, account: str) -> list[Route]:
         *_worker_routes(route, f"{account}/workers"),
         *_logpush_routes(route, f"{account}/logpush"),
         *_ai_routes(route, f"{account}/ai"),
+        route("GET", f"{api}/user", tokens.get_user),
+        route("GET", f"{api}/memberships", tokens.list_memberships),
+        route("GET", f"{api}/accounts", tokens.list_accounts),
+        route("GET", account, tokens.get_account),
         *_token_routes(route, f"{api}/user/tokens"),
         *_token_routes(route, f"{account}/tokens"),
     ]
@@ -126,6 +131,9 @@ def _worker_routes(route: _Make, path: str) -> Iterator[Route]:
     one = f"{scripts}/{{name}}"
     yield route("GET", f"{path}/subdomain", worker_parts.get_account_subdomain, read)
     yield route("GET", f"{path}/durable_objects/namespaces", workers.list_objects, read)
+    yield route("GET", f"{path}/workers/{{name}}", worker_services.get_worker, read)
+    yield route("GET", f"{path}/services/{{name}}", worker_services.get_service, read)
+    yield route("DELETE", f"{path}/services/{{name}}", worker_services.delete_service, write)
     yield route("GET", scripts, workers.list_scripts, read)
     yield route("PUT", one, workers.upload_script, write)
     yield route("GET", one, workers.get_script, read)

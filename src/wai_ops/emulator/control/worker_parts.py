@@ -29,7 +29,7 @@ from wai_ops.emulator.control.worker_upload import (
     public_binding,
     refused,
 )
-from wai_ops.emulator.control.workers import UPLOAD_LIMIT, new_ids
+from wai_ops.emulator.control.workers import UPLOAD_LIMIT, new_ids, source_of
 from wai_ops.emulator.errors import ApiError
 from wai_ops.emulator.services import Services
 
@@ -102,8 +102,11 @@ async def create_version(services: Services, request: Request) -> Response:
     upload = parse_upload(request.headers.get("content-type", ""), body)
     is_strict = request.query_params.get("bindings_inherit") == "strict"
     version_id, _ = new_ids(services)
+    source = source_of(request)
     version = await services.gateways.documents.change(
-        lambda table: put_version(table, name, version_id, upload, is_strict=is_strict)
+        lambda table: put_version(
+            table, name, version_id, upload, is_strict=is_strict, source=source
+        )
     )
     return json_response(envelope({**_version(version), "startup_time_ms": 0}))
 
@@ -274,13 +277,18 @@ def _version(version: Document) -> dict[str, Any]:
         "metadata": {
             "created_on": version.created_at,
             "modified_on": version.modified_at,
-            "source": "api",
+            "source": body["source"],
+            "author_email": "",
             "hasPreview": False,
         },
         "annotations": settings.get("annotations", {}),
         "resources": {
             "bindings": [public_binding(binding) for binding in body["bindings"]],
-            "script": {"etag": body["etag"], "handlers": ["fetch"], "last_deployed_from": "api"},
+            "script": {
+                "etag": body["etag"],
+                "handlers": ["fetch"],
+                "last_deployed_from": body["source"],
+            },
             "script_runtime": {
                 "compatibility_date": settings.get("compatibility_date"),
                 "compatibility_flags": settings.get("compatibility_flags", []),

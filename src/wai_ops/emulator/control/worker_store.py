@@ -69,7 +69,7 @@ def deployed_version(table: Table, name: str) -> Document:
 
 
 def put_version(
-    table: Table, name: str, version_id: str, upload: Upload, *, is_strict: bool
+    table: Table, name: str, version_id: str, upload: Upload, *, is_strict: bool, source: str
 ) -> Document:
     """Store an upload as the newest version of a Worker, which is made when it is new."""
     script = table.get(SCRIPT, ACCOUNT, name)
@@ -91,6 +91,7 @@ def put_version(
         "settings": upload.settings(),
         "migration_tag": state["migration_tag"],
         "modules_of": version_id,
+        "source": source,
     }
     for position, module in enumerate(upload.modules):
         values = {

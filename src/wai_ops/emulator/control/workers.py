@@ -45,14 +45,17 @@ async def upload_script(services: Services, request: Request) -> Response:
     is_strict = request.query_params.get("bindings_inherit") == "strict"
     version_id, deployment_id = new_ids(services)
 
+    source = source_of(request)
+
     def put(table: Table) -> dict[str, Any]:
-        version = put_version(table, name, version_id, upload, is_strict=is_strict)
+        version = put_version(table, name, version_id, upload, is_strict=is_strict, source=source)
         share = {"version_id": version_id, "percentage": 100}
         deploy(table, name, deployment_id, [share], version.body["settings"].get("annotations"))
         return to_script(require_script(table, name), version)
 
     row = await services.gateways.documents.change(put)
-    return json_response(envelope({**row, "deployment_id": deployment_id, "startup_time_ms": 0}))
+    # The provider's word for it is older than its deployments: it names the version.
+    return json_response(envelope({**row, "deployment_id": version_id, "startup_time_ms": 0}))
 
 
 async def list_scripts(services: Services, _request: Request) -> Response:
@@ -127,7 +130,7 @@ async def get_script_settings(services: Services, request: Request) -> Response:
     """`GET /workers/scripts/{name}/script-settings`: what all versions share."""
     name = request.path_params["name"]
     script = await services.gateways.documents.read(lambda table: require_script(table, name))
-    return json_response(envelope(_script_settings(script)))
+    return json_response(envelope(to_script_settings(script)))
 
 
 async def patch_script_settings(services: Services, request: Request) -> Response:
@@ -141,7 +144,7 @@ async def patch_script_settings(services: Services, request: Request) -> Respons
         return table.put(SCRIPT, ACCOUNT, name, {**script.body, "script_settings": settings})
 
     return json_response(
-        envelope(_script_settings(await services.gateways.documents.change(patch)))
+        envelope(to_script_settings(await services.gateways.documents.change(patch)))
     )
 
 
@@ -170,6 +173,11 @@ def new_ids(services: Services) -> tuple[str, str]:
     return uuid7(now), uuid7(now)
 
 
+def source_of(request: Request) -> str:
+    """What the request was sent by, in the API's words."""
+    return "wrangler" if request.headers.get("user-agent", "").startswith("wrangler/") else "api"
+
+
 def to_script(script: Document, version: Document | None) -> dict[str, Any]:
     """A Worker as lists show it."""
     row: dict[str, Any] = {
@@ -190,6 +198,7 @@ def to_script(script: Document, version: Document | None) -> dict[str, Any]:
             "usage_model": settings.get("usage_model", "standard"),
             "logpush": settings.get("logpush", False),
             "tags": settings.get("tags", []),
+            "last_deployed_from": version.body["source"],
         }
         if "observability" in settings:
             row["observability"] = settings["observability"]
@@ -214,7 +223,8 @@ async def _settings_part(request: Request) -> Fields:
         raise refused(str(error)) from error
 
 
-def _script_settings(script: Document) -> dict[str, Any]:
+def to_script_settings(script: Document) -> dict[str, Any]:
+    """The settings that all versions of a Worker share."""
     return {"logpush": False, "tags": [], "tail_consumers": [], **script.body["script_settings"]}
 
 
