@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find src completions -type f -not -name '*.pyc' 2>/dev/null)
 CHECKED := src tests scripts benchmarks
+NODE := $(VENV)/node
 PYTEST_ARGS ?= -q -n auto
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance lock format docs bench clean
+.PHONY: help demo test ecosystem check conformance lock format docs bench clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +23,10 @@ demo: $(VENV)/.demo $(VENV)/.project  ## Watch a real model answer, with every c
 test: $(VENV)/.test $(VENV)/.project  ## Run the tests.
 	$(BIN)/wai emulator fetch-model
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+ecosystem: $(VENV)/.ecosystem $(VENV)/.node $(VENV)/.project  ## Run other people's clients against the emulator.
+	WAI_ECOSYSTEM_NODE_MODULES="$(CURDIR)/$(NODE)/node_modules" $(BIN)/python -m pytest -q \
+		-W default -W ignore::ResourceWarning tests/ecosystem
 
 check: $(VENV)/.test $(VENV)/.project  ## Check format, lint, types, import directions and generated files.
 	$(BIN)/ruff format --check $(CHECKED)
@@ -65,6 +70,18 @@ $(VENV)/.test: $(VENV)/.base requirements/test.txt
 
 $(VENV)/.lock: $(VENV)/.base requirements/lock.txt
 	@$(PIP) install --require-hashes -r requirements/lock.txt
+	@touch $@
+
+$(VENV)/.ecosystem: $(VENV)/.test requirements/ecosystem.txt
+	@echo "Installing other people's Python packages (250 MB) ..."
+	@$(PIP) install --require-hashes -r requirements/ecosystem.txt
+	@touch $@
+
+# Versions are exact in package.json. Nothing that comes along may run a script of its own.
+$(VENV)/.node: $(VENV)/.base tests/ecosystem/node/package.json
+	@echo "Installing wrangler and workerd (300 MB) ..."
+	@mkdir -p $(NODE) && cp tests/ecosystem/node/package.json $(NODE)
+	@cd $(NODE) && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # A normal install, not an editable one: that would cost every start an import hook.

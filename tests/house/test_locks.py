@@ -44,6 +44,7 @@ def test_all_locks_agree_on_every_version() -> None:
     widest = locked("test.txt")
     for name in ("core.txt", "local.txt", "build.txt"):
         assert locked(name).items() <= widest.items(), f"{name} differs: run make lock"
+    assert widest.items() <= locked("ecosystem.txt").items(), "run make lock"
 
 
 @pytest.mark.parametrize(
