@@ -21,5 +21,5 @@ compile core.txt -c requirements/test.txt pyproject.toml
 compile viz.txt --extra viz -c requirements/test.txt pyproject.toml
 compile build.txt -c requirements/test.txt requirements/build.in
 compile ecosystem.txt --extra local --extra test -c requirements/test.txt pyproject.toml \
-    requirements/ecosystem.in
+    requirements/build.in requirements/ecosystem.in
 compile lock.txt requirements/lock.in "$@"
