@@ -166,3 +166,13 @@ def test_the_policies_of_a_restarted_emulator_hold_at_once(tmp_path: Path) -> No
 
     assert asyncio.run(write()) == [0, 1]
     assert asyncio.run(read()) == 1
+
+
+def test_a_committed_policy_refuses_calls_until_it_is_deleted(operator: Operator) -> None:
+    headers = {"cf-aig-gateway-id": "default", "cf-aig-skip-cache": "true"}
+    block = CAP | {"action": {"type": "block"}}
+    policy_id = body(operator.post(PATH, block, commit="true"))["result"]["id"]
+    refused = operator.api.chat(headers=headers | {"cf-aig-metadata": '{"tenant":"acme"}'})
+    assert error(refused)[0] == 403
+    operator.delete(f"{PATH}/{policy_id}")
+    assert operator.api.chat(headers=headers).status_code == 200

@@ -157,3 +157,25 @@ def test_the_official_client_reads_every_shape_strictly(operator: Operator) -> N
         assert routes.get(made.id, **place).version.active == "true"
         assert len(routes.list_versions(made.id, **place).data.versions) == 1
         assert routes.delete(made.id, **place).id == made.id
+
+
+def test_calls_take_the_deployed_version(operator: Operator) -> None:
+    """And the next one as soon as it is deployed."""
+    route = new_route(operator)
+    endpoint = operator.api.endpoint
+    url = f"{endpoint.gateway_base_url}/{endpoint.account_id}/default/compat/chat/completions"
+
+    def asked() -> str:
+        body = {"model": "dynamic/main", "messages": [{"role": "user", "content": "hi"}]}
+        token = operator.api.auth("runtime")["authorization"]
+        headers = {"cf-aig-authorization": token, "authorization": token}
+        answer = operator.api.http.post(url, json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.headers["cf-aig-model"]
+
+    assert "glm-5.3" in asked()
+    version = result(operator.post(f"{PATH}/{route['id']}/versions", {"elements": KIMI}))
+    assert "glm-5.3" in asked()
+    deployment = {"version_id": version["version_id"]}
+    operator.post(f"{PATH}/{route['id']}/deployments", deployment)
+    assert "kimi-k2.6" in asked()
