@@ -130,6 +130,10 @@ class Spend:
     settle_delay_ms: float = knob(
         0.0, float, "a finished call counts towards its limits this much later", high=DAY_MS
     )
+    lost_ratio: float = knob(
+        0.0, float, "share of calls that no limit ever counts, seeded; seen: 1 in 9", high=1
+    )
+    refusal_code: int = knob(2045, int, "of a spent limit; 2041 was seen before it", low=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 A request is checked before each provider is asked, and counted when an attempt has ended.
 """
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,8 +21,10 @@ from wai_ops.emulator.gateway.policies.engine import (
 from wai_ops.emulator.gateway.policies.policy import Policy
 from wai_ops.emulator.gateway.policies.spend import PolicySpend
 from wai_ops.emulator.gateway.refusals import PolicyRefusalError
-from wai_ops.emulator.gateway.spend.limits import SpendLimits
+from wai_ops.emulator.gateway.spend.limits import REFUSAL_CODE, SpendLimits
 from wai_ops.emulator.gateway.spend.rules import SpendRule, SpendRuleError, parse_spend_limits
+
+LOSS_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,8 @@ class GatewayBudget:
     limits: SpendLimits = field(default_factory=SpendLimits)
     policies: PolicySpend = field(default_factory=PolicySpend)
     rates: RouteRates = field(default_factory=RouteRates)
+    _rng: random.Random = field(default_factory=lambda: random.Random(LOSS_SEED))  # noqa: S311
+    """Draws the calls that are lost; not for secrets."""
     _parsed_from: Any = None
     _rules: Sequence[SpendRule] = ()
 
@@ -63,6 +68,7 @@ class GatewayBudget:
         passed: Sequence[RateKey],
         now: datetime,
         fail_open: bool,
+        refusal_code: int = REFUSAL_CODE,
     ) -> Admission:
         """Hold one request against policies, then spend limits. Raises ApiError.
 
@@ -80,15 +86,29 @@ class GatewayBudget:
             buckets = decision.buckets
         refusal = self.limits.check(rules, labels, now) if rules else None
         if refusal is not None:
-            raise refusal.to_error()
+            raise refusal.to_error(refusal_code)
         return Admission(labels=labels, rules=rules, buckets=buckets, passed=passed)
 
     def settle(
-        self, admission: Admission, cost_usd: Decimal | None, now: datetime, *, delay_s: float
+        self,
+        admission: Admission,
+        cost_usd: Decimal | None,
+        now: datetime,
+        *,
+        delay_s: float,
+        lost_ratio: float = 0.0,
     ) -> None:
-        """Count what one attempt cost; it is seen `delay_s` later."""
+        """Count what one attempt cost; it is seen `delay_s` later, by the limits maybe never."""
         if admission.rules:
-            self.limits.settle(admission.rules, admission.labels, cost_usd, now, delay_s=delay_s)
+            self.limits.settle(
+                admission.rules,
+                admission.labels,
+                cost_usd,
+                now,
+                delay_s=delay_s,
+                lost_ratio=lost_ratio,
+                rng=self._rng,
+            )
         if admission.buckets:
             self.policies.settle(admission.buckets, cost_usd, now, delay_s=delay_s)
         if admission.passed:

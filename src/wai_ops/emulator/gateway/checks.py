@@ -65,6 +65,7 @@ class Checks:
             passed=step.passed,
             now=services.clock.now(),
             fail_open=services.knobs.current.policies.fail_open,
+            refusal_code=services.knobs.current.spend.refusal_code,
         )
 
     def _check_credit(self) -> None:

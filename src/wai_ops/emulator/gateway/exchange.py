@@ -130,11 +130,13 @@ class Exchange:
         gateway = self.gateway
         if gateway is None or gateway.admission is None or attempt.is_scan:
             return
+        spend = self._services.knobs.current.spend
         self._services.budgets.of(gateway.settings.id).settle(
             gateway.admission,
             self.cost(attempt).cost_usd,
             self._services.clock.now(),
-            delay_s=self._services.knobs.current.spend.settle_delay_ms / 1000,
+            delay_s=spend.settle_delay_ms / 1000,
+            lost_ratio=spend.lost_ratio,
         )
 
     def record_scan(self, side: str, served: ServedModel, meter: Meter) -> None:
