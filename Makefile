@@ -73,13 +73,13 @@ $(VENV)/.lock: $(VENV)/.base requirements/lock.txt
 	@touch $@
 
 $(VENV)/.ecosystem: $(VENV)/.test requirements/ecosystem.txt
-	@echo "Installing other people's Python packages (250 MB) ..."
+	@echo "Installing other people's Python packages (300 MB) ..."
 	@$(PIP) install --require-hashes -r requirements/ecosystem.txt
 	@touch $@
 
 # Versions are exact in package.json. Nothing that comes along may run a script of its own.
 $(VENV)/.node: $(VENV)/.base tests/ecosystem/node/package.json
-	@echo "Installing wrangler and workerd (300 MB) ..."
+	@echo "Installing wrangler and workerd (400 MB) ..."
 	@mkdir -p $(NODE) && cp tests/ecosystem/node/package.json $(NODE)
 	@cd $(NODE) && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
