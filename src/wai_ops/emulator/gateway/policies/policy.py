@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from wai_ops.emulator.gateway.labels import to_text
@@ -199,6 +200,7 @@ def _field_text(field: Expression, identity: Mapping[str, Any]) -> str:
     return to_text(value)
 
 
+@lru_cache(maxsize=1024)
 def _glob(pattern: str) -> re.Pattern[str]:
     """`*` stands for anything but a slash; runs of it are one, so that matching stays quick."""
     parts = re.split(r"\*+", pattern)
