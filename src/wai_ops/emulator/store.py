@@ -30,6 +30,8 @@ MIGRATIONS = ("schema", "schema_2_numbers", "schema_control")
 FILE_NAME = "emulator.sqlite"
 _BUSY_S = 60
 _BATCH = 500
+_MOST_WAITING = 2000
+"""Requests whose rows may wait in memory before the next one has to wait for them."""
 _SQL = Path(__file__).with_name("sql")
 _log = logging.getLogger(__name__)
 
@@ -91,6 +93,11 @@ class Store:
     def write_all(self, *statements: Statement) -> None:
         """Hand over statements that belong together: they are on disk all or none."""
         self._work.put(_Write(statements))
+
+    async def room(self) -> None:
+        """Wait while too much is waiting to be written: nobody may outrun the disk for ever."""
+        if self._work.qsize() > _MOST_WAITING:
+            await self.read(lambda _: None)
 
     async def read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run a query behind all writes so far. Raises as it does, or DataError for lost writes."""

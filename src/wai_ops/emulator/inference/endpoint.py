@@ -66,6 +66,7 @@ class InferenceEndpoint:
             principal: Principal = scope["wai.principal"]
             identity.check(principal, Permission.WORKERS_AI_EDIT, params["account_id"])
             gateway_id = gateway_of(headers)
+        await self._services.store.room()
         path = log_path(self._surface, params.get("model"))
         exchange = await begin_exchange(self._services, headers, path, gateway_id)
         exchange.is_rest_run = self._surface in (RUN, UNIFIED)
