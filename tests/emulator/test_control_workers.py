@@ -265,3 +265,16 @@ def test_wrangler_finds_a_worker_by_its_other_names(operator: Operator, worker: 
     assert operator.delete(f"/workers/services/{name}").status_code == 200
     assert refusal(operator.get(f"/workers/services/{name}"))[:2] == (404, 10090)
     assert refusal(operator.get(worker))[:2] == (404, 10007)
+
+
+def test_half_a_surrogate_pair_is_the_id_of_nothing(operator: Operator, worker: str) -> None:
+    half = {"strategy": "percentage", "versions": [{"version_id": "\ud800", "percentage": 100}]}
+    content = json.dumps(half).encode()  # httpx itself would refuse to encode it
+    answer = operator.send("POST", f"{worker}/deployments", content=content)
+    assert refusal(answer)[:2] == (404, 10007)
+    bound = [{"type": "kv_namespace", "name": "K", "namespace_id": "\ud800"}]
+    assert refusal(upload(operator, worker, DATE | {"bindings": bound}))[:2] == (400, 10041)
+
+
+def test_annotations_must_be_an_object(operator: Operator, worker: str) -> None:
+    assert refusal(upload(operator, worker, DATE | {"annotations": [[]]}))[:2] == (400, 10021)

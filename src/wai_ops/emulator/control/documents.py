@@ -20,6 +20,15 @@ def gateway_parent(gateway_id: str) -> str:
     return f"gateway/{gateway_id}"
 
 
+def is_unicode(text: str) -> bool:
+    """Whether the text can be encoded: JSON may carry half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One document; times as the API writes them."""
@@ -61,6 +70,8 @@ class Table:
 
     def get(self, kind: str, parent: str, document_id: str) -> Document | None:
         """One of them."""
+        if not is_unicode(document_id):
+            return None  # nothing can have such an id, and the database takes no such text
         values = {"kind": kind, "parent": parent, "id": document_id}
         row = self.connection.execute(load_sql("control/get_document"), values).fetchone()
         return None if row is None else _document(row)

@@ -82,6 +82,8 @@ class Upload:
     def settings(self) -> dict[str, Any]:
         """What is kept of the metadata beside bindings and migrations."""
         values = self.metadata.values
+        if values.get("annotations") is not None:
+            self.metadata.inner("annotations")
         return {name: values[name] for name in _KEPT_SETTINGS if values.get(name) is not None}
 
 
