@@ -134,23 +134,24 @@ class _Passing:
         self._head: Head | None = None
         self._head_ms = 0.0
         self._chunks: list[tuple[float, bytes]] = []
+        self._is_complete = False
 
     async def run(self) -> None:
         """Pass it on, both ways, until the end or until either side leaves."""
         passing = asyncio.create_task(self._pass())
         leaving = asyncio.create_task(self._wait_for_leaving())
         await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        is_cut = not passing.done()
-        for task in (passing, leaving):
-            task.cancel()
+        # The server says that the client has left as soon as an answer is complete, too.
+        if not self._is_complete:
+            passing.cancel()
+        leaving.cancel()
         (outcome, _) = await asyncio.gather(passing, leaving, return_exceptions=True)
         if isinstance(outcome, OSError | http.client.HTTPException):
-            is_cut = True
             await self._fail(outcome)
         elif isinstance(outcome, Exception):
             raise outcome
-        if self._head is not None:
-            self._keep(self._head, is_cut=is_cut)
+        if self._head is not None and not self._is_complete:
+            self._keep(self._head, is_cut=True)
 
     async def _pass(self) -> None:
         recorder = self._recorder
@@ -179,7 +180,10 @@ class _Passing:
                     await self._send(
                         {"type": "http.response.body", "body": part, "more_body": True}
                     )
+        assert self._head is not None
+        self._is_complete = True
         # Kept before the end leaves: who has read the answer finds it in the file.
+        self._keep(self._head, is_cut=False)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _wait_for_leaving(self) -> None:
