@@ -68,7 +68,7 @@ def serve(
       wai emulator serve
       wai emulator serve --backend smollm2 --port 8787
       wai emulator serve --config emulator.yaml
-      wai emulator serve --state /tmp/cf --json
+      wai emulator serve --state cf-state --json
     """
     import sys
 
@@ -112,19 +112,13 @@ def env(ctx: typer.Context, *, state: StateOption = None) -> None:
     \b
     Examples:
       eval "$(wai emulator env)"
-      wai emulator env --state /tmp/cf
+      wai emulator env --state cf-state
     """
     import sys
 
-    endpoint = _running(ctx, state)
-    values = {
-        "CLOUDFLARE_ACCOUNT_ID": endpoint.account_id,
-        "CLOUDFLARE_API_TOKEN": endpoint.tokens["runtime"],
-        "WAI_OPERATOR_TOKEN": endpoint.tokens["operator"],
-        "CLOUDFLARE_BASE_URL": endpoint.base_url,
-        "CLOUDFLARE_AI_GATEWAY_BASE_URL": endpoint.gateway_base_url,
-        "WAI_GATEWAY": endpoint.gateway_id,
-    }
+    from wai_ops.emulator.endpoint import to_environ
+
+    values = to_environ(_running(ctx, state))
     for name, value in values.items():
         sys.stdout.write(f"export {name}={_quoted(value)}\n")
     sys.stdout.flush()
