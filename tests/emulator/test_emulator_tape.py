@@ -454,21 +454,26 @@ def test_the_commands_record_and_replay_until_a_signal(
 ) -> None:
     """Two real processes; both say where they are in one line of JSON."""
     file = tmp_path / "tape.jsonl"
-    target = fresh.endpoint.base_url
-    recording = wai.start("emulator", "record", "--target", target, "--to", str(file), "--json")
-    told = first_line(recording)
-    live = play(told["base_url"], fresh.endpoint.account_id, fresh.endpoint.tokens["runtime"])
-    recording.send_signal(signal.SIGINT)
-    _, err = recording.communicate(timeout=30)
-    assert (recording.returncode, err.decode()) == (0, f"wai: 4 exchanges are in {file}\n")
-    replaying = wai.start("emulator", "replay", str(file), "--speed", "0", "--json")
-    told = first_line(replaying)
-    again = play(told["base_url"], told["account_id"], told["token"])
-    replaying.send_signal(signal.SIGTERM)
-    replaying.communicate(timeout=30)
-    assert (replaying.returncode, again) == (0, live)
+    words = ("record", "--target", fresh.endpoint.base_url, "--to", str(file))
+    with started(wai, *words) as (process, told):
+        live = play(told["base_url"], fresh.endpoint.account_id, fresh.endpoint.tokens["runtime"])
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err.decode()) == (0, f"wai: 4 exchanges are in {file}\n")
+    with started(wai, "replay", str(file), "--speed", "0") as (process, told):
+        again = play(told["base_url"], told["account_id"], told["token"])
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert (process.returncode, again) == (0, live)
 
 
-def first_line(process: "subprocess.Popen[bytes]") -> Any:
+@contextmanager
+def started(wai: Wai, *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", Any]]:
+    """A command of the emulator, and its first line of output, decoded."""
+    process = wai.start("emulator", *words, "--json")
     assert process.stdout is not None
-    return json.loads(process.stdout.readline())
+    try:
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()

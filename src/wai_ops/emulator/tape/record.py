@@ -163,11 +163,14 @@ class _Passing:
             headers=self.headers,
             body=self._body,
         )
+        expected: int | None = None
+        received = 0
         async with aclosing(answer):
             async for part in answer:
                 at = recorder.ms_since(self._started)
                 if isinstance(part, Head):
                     self._head, self._head_ms = part, at
+                    expected = _length_of(part)
                     raw = [
                         (name.lower().encode("latin-1"), value.encode("latin-1"))
                         for name, value in answer_headers(part)
@@ -177,14 +180,20 @@ class _Passing:
                     )
                 else:
                     self._chunks.append((at, part))
+                    received += len(part)
+                    if received == expected:  # a client that has all of it may leave now
+                        self._complete(self._head)
                     await self._send(
                         {"type": "http.response.body", "body": part, "more_body": True}
                     )
-        assert self._head is not None
-        self._is_complete = True
-        # Kept before the end leaves: who has read the answer finds it in the file.
-        self._keep(self._head, is_cut=False)
+        self._complete(self._head)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _complete(self, head: Head | None) -> None:
+        """Keep it before its end leaves: who has read the answer finds it in the file."""
+        if head is not None and not self._is_complete:
+            self._is_complete = True
+            self._keep(head, is_cut=False)
 
     async def _wait_for_leaving(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -213,6 +222,14 @@ class _Passing:
             ),
             self.headers,
         )
+
+
+def _length_of(head: Head) -> int | None:
+    """How long the body will be, where the head says so."""
+    for name, value in head.headers:
+        if name.lower() == "content-length" and value.isdigit():
+            return int(value)
+    return None
 
 
 def _is_encoded(headers: Iterable[tuple[str, str]]) -> bool:
