@@ -47,10 +47,6 @@ class FaultBook:
         """Whether a rule of that stage asks for the model."""
         return any(rule.stage == stage and rule.model != "*" for rule in self.rules)
 
-    def has(self, stage: str) -> bool:
-        """Whether there is any rule for that stage."""
-        return any(rule.stage == stage for rule in self.rules)
-
     def hits(self, facts: Facts, stage: str) -> list[Hit]:
         """Everything that happens to one request at that stage, in the order of the rules."""
         hits = []

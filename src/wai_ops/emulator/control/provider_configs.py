@@ -11,9 +11,9 @@ from wai_ops.emulator.control.documents import ACCOUNT, Document, Table, gateway
 from wai_ops.emulator.control.gateways_api import require_gateway
 from wai_ops.emulator.control.requests import Fields, flag_param, found, paged, read_fields
 from wai_ops.emulator.errors import invalid_query, not_found
+from wai_ops.emulator.gateway.stored_keys import PROVIDER_CONFIG
 from wai_ops.emulator.services import Services
 
-_CONFIG = "provider_config"
 _CUSTOM = "custom_provider"
 _PREVIEW_LENGTH = 4
 
@@ -22,7 +22,7 @@ async def list_configs(services: Services, request: Request) -> Response:
     """`GET .../provider_configs`: never the secrets themselves."""
     gateway_id = await require_gateway(services, request)
     documents = await services.gateways.documents.read(
-        lambda table: table.all(_CONFIG, gateway_parent(gateway_id))
+        lambda table: table.all(PROVIDER_CONFIG, gateway_parent(gateway_id))
     )
     return paged(request, [_config(gateway_id, document) for document in documents])
 
@@ -45,10 +45,10 @@ async def create_config(services: Services, request: Request) -> Response:
 
     def create(table: Table) -> Document:
         parent = gateway_parent(gateway_id)
-        for other in table.all(_CONFIG, parent):
+        for other in table.all(PROVIDER_CONFIG, parent):
             if (other.body["provider_slug"], other.body["alias"]) == (slug, alias):
                 raise invalid_query(f"{slug} has a key with the alias {alias!r} already")
-        return table.put(_CONFIG, parent, config_id, body)
+        return table.put(PROVIDER_CONFIG, parent, config_id, body)
 
     created = await services.gateways.documents.change(create)
     return json_response(envelope(_config(gateway_id, created)))

@@ -92,11 +92,10 @@ class Fields:
     def number(self, name: str, *, low: float = 0, high: float = math.inf) -> float:
         """A number in a range."""
         value = self.values.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not low <= value <= high:  # type: ignore[operator]
-            bounds = f"from {low}" if high == math.inf else f"from {low} to {high:.0f}"
-            raise self.refuse(f"{self.path(name)} must be a number {bounds}")
-        return value  # type: ignore[return-value]
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        bounds = f"from {low}" if high == math.inf else f"from {low} to {high:.0f}"
+        raise self.refuse(f"{self.path(name)} must be a number {bounds}")
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """One of the words."""
