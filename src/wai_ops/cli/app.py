@@ -22,10 +22,13 @@ GROUPS: dict[str, tuple[str, str]] = {
     "run": ("wai_ops.cli.run", "Send one prompt; record and price the call."),
     "affinity": ("wai_ops.cli.affinity", "Show, list and rotate affinity sessions."),
     "report": ("wai_ops.cli.report", "Answer questions from the ledger."),
+    "logs": ("wai_ops.cli.logs", "Pull, import, check and export gateway logs."),
+    "outcomes": ("wai_ops.cli.outcomes", "Record how conversations ended."),
     "ledger": ("wai_ops.cli.ledger", "Fold, inspect, query and export the ledger."),
     "models": ("wai_ops.cli.models", "List models and prices; refresh them from the catalogue."),
     "config": ("wai_ops.cli.config", "Show and validate the configuration."),
     "emulator": ("wai_ops.cli.emulator", "Run a local Cloudflare for development and tests."),
+    "redact": ("wai_ops.cli.redact", "Mask credentials in text on stdin."),
     "schema": ("wai_ops.cli.schema", "Print the JSON Schema of a command's --json output."),
     "completion": ("wai_ops.cli.completion", "Print the shell completion script."),
 }

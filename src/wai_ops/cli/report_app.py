@@ -1,0 +1,10 @@
+"""The group `wai report`. Its commands register themselves on `app` when `cli/report.py` imports them."""
+
+from wai_ops.cli.app import new_app
+
+app = new_app("Answer questions from the ledger.")
+
+
+@app.callback()
+def report() -> None:
+    """Answer questions from the ledger."""
