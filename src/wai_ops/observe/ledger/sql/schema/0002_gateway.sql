@@ -289,6 +289,10 @@ create table rollup_day (
     none_count bigint not null,
     -- Unknown for want of a price, as opposed to want of usage.
     unpriced_count bigint not null,
+    -- Calls with input tokens from anybody: the others may still report no cached tokens.
+    usage_count bigint not null,
+    -- Every 'price_source of price_as_of' that these costs were priced at, sorted.
+    price_sources varchar[] not null,
     estimated_cost_usd decimal(38, 12),
     metered_cost_usd decimal(38, 12),
     confirmed_cost_usd decimal(38, 12),
