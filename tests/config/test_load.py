@@ -1,8 +1,10 @@
 """Settings: defaults < wai.yaml < environment, every value with its origin."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -109,9 +111,11 @@ def test_our_variables_beat_the_providers(tmp_path: Path) -> None:
     assert (settings.account_id, settings.origins["account_id"]) == ("ours", "env WAI_ACCOUNT_ID")
 
 
-def test_every_setting_but_two_has_a_variable() -> None:
+def test_every_setting_but_version_and_mappings_has_a_variable() -> None:
     names = set(default_origins(Settings()))
-    assert names - set(variables().values()) == {"version", "prices"}
+    mapped = {name for name in names if isinstance(attrgetter(name)(Settings()), Mapping)}
+    assert mapped >= {"prices", "slo.workflows", "tools.families", "tools.output_tokens_p95"}
+    assert names - set(variables().values()) == {"version"} | mapped
     assert variables()["WAI_TIMEOUTS_BETWEEN_CHUNKS_S"] == "timeouts.between_chunks_s"
 
 
@@ -135,6 +139,16 @@ retry: {max_attempts: 11, max_cost_usd: "-1"}
 prices:
   gemma: {input: 1}
   "@cf/a/b": {output: 1}
+slo:
+  window: month
+  ttft_p95_ms: 0
+  completion_ratio: 99
+  workflows:
+    support: {duration_p95_ms: fast, ttft_p95: 1}
+    "a:b": {ttft_p95_ms: 1}
+tools:
+  families: {" x": x}
+  output_tokens_p95: {github: -1}
 """
     )
     environ = {"WAI_TARGET": "x", "WAI_TIMEOUTS_TOTAL_S": "1_000", "WAI_RETRY_MAX_ATTEMPTS": "2.5"}

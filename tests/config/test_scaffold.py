@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 def uncommented(text: str) -> str:
     """The template with every commented-out setting switched on."""
-    setting = re.compile(r'^(\s*)# ((?: *)(?:[a-z_]+|"@[^"]+"):(?: .*)?)$', re.MULTILINE)
+    setting = re.compile(r'^(\s*)# ((?: *)(?:[a-z][a-z0-9_]*|"@[^"]+"):(?: .*)?)$', re.MULTILINE)
     return setting.sub(r"\1\2", text)
 
 
@@ -49,7 +49,7 @@ def test_what_init_writes_is_valid_and_changes_nothing_but_the_target(
 
 def test_every_line_of_the_template_is_valid_and_shows_the_default(tmp_path: Path) -> None:
     text = uncommented(WAI_YAML.format(target="cloudflare"))
-    assert not re.search(r"^\s*# [a-z_]+:", text, flags=re.M)  # noqa: FURB167
+    assert not re.search(r"^\s*# [a-z][a-z0-9_]*:", text, flags=re.M)  # noqa: FURB167
     (tmp_path / "wai.yaml").write_text(text)
     settings = validate_file(tmp_path / "wai.yaml", {"HOME": "/h"}, label="wai.yaml")
     defaults = Settings()

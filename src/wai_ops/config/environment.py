@@ -11,11 +11,9 @@ from typing import Any
 from wai_ops.config.locations import absolute
 from wai_ops.config.scalars import resolve_plain
 from wai_ops.config.settings import Settings
-from wai_ops.config.shape import arms, leaves, rules_of
+from wai_ops.config.shape import arms, leaves, mappings, rules_of
 from wai_ops.config.variables import ALIASES, NOT_SETTINGS
 from wai_ops.core.text import one_line
-
-_IN_FILE_ONLY = frozenset({"version", "prices"})
 
 
 @cache
@@ -24,7 +22,7 @@ def variables() -> Mapping[str, str]:
     ours = {
         f"WAI_{name.replace('.', '_').upper()}": name
         for name in leaves(Settings)
-        if name not in _IN_FILE_ONLY
+        if name != "version" and name not in mappings(Settings)
     }
     return ALIASES | ours
 

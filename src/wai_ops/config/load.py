@@ -116,6 +116,7 @@ def _validated(
     """Decode a file; relative paths become absolute. With problems, the settings are defaults."""
     from wai_ops.config.decode import validate
     from wai_ops.config.problems import Problem, lines
+    from wai_ops.config.shape import mappings
     from wai_ops.config.yaml_strict import parse
 
     document = parse(content, label)
@@ -130,7 +131,7 @@ def _validated(
     origins = default_origins(settings)
     for place, mark in document.marks.items():
         dotted = ".".join(map(str, place))
-        if dotted in origins or (len(place) == 2 and place[0] == "prices"):
+        if dotted in origins or ".".join(map(str, place[:-1])) in mappings(Settings):
             origins[dotted] = f"{path.name}:{mark.line}"
     credentials = settings.credentials_file
     settings = dataclasses.replace(

@@ -15,6 +15,7 @@ from wai_ops.config.urls import base_url_problem
 from wai_ops.core.ids import is_name
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+_PERIOD = re.compile(r"[1-9]\d{0,3}[hdw]\Z")
 _MODEL = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z")
 MAX_SECONDS = 7 * 86400
 MAX_USD = Decimal(1_000_000)
@@ -50,6 +51,17 @@ def _seconds(value: float) -> str | None:
     return f"must be a number of seconds above 0 and at most {MAX_SECONDS}, not {value:g}"
 
 
+def _milliseconds(value: float) -> str | None:
+    most = MAX_SECONDS * 1000
+    if 0 < value <= most:
+        return None
+    return f"must be a number of milliseconds above 0 and at most {most}, not {value:g}"
+
+
+def _ratio(value: Decimal) -> str | None:
+    return None if 0 < value <= 1 else f"must be above 0 and at most 1, not {value:f}"
+
+
 def _usd(value: Decimal) -> str | None:
     return None if 0 <= value <= MAX_USD else f"must be between 0 and {MAX_USD} dollars"
 
@@ -68,6 +80,12 @@ def model_problem(value: str) -> str | None:
     if len(value) <= 200 and _MODEL.match(value):
         return None
     return "must be a model id such as @cf/google/gemma-4-26b-a4b-it"
+
+
+def _family_prefix(value: str) -> str | None:
+    if value.strip() == value and value.isprintable() and 0 < len(value) <= 128:
+        return None
+    return "must be the beginning of a tool's name: printable, at most 128 characters"
 
 
 def _id(what: str) -> Rule:
@@ -92,6 +110,12 @@ def _path(value: Path) -> str | None:
 
 
 SECONDS = Rule(_seconds)
+MILLISECONDS = Rule(_milliseconds)
+RATIO = Rule(_ratio)
+PERIOD = Rule(
+    lambda value: None if _PERIOD.match(value) else "must be a period such as 24h, 7d or 4w"
+)
+TOOL_PREFIX = Rule(_family_prefix)
 USD = Rule(_usd)
 NAME = Rule(_name)
 MODEL = Rule(model_problem)

@@ -87,6 +87,47 @@ class LocalSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SloTargets:
+    """What a workflow is to hold. None: no target, and so no verdict."""
+
+    ttft_p95_ms: Annotated[float | None, rules.MILLISECONDS] = None
+    duration_p95_ms: Annotated[float | None, rules.MILLISECONDS] = None
+    completion_ratio: Annotated[Decimal | None, rules.RATIO] = None
+    """The least share of runs whose last attempt succeeds; what is missing to 1 is the budget."""
+    cost_per_success_usd: Annotated[Decimal | None, rules.USD] = None
+    cost_per_resolved_usd: Annotated[Decimal | None, rules.USD] = None
+    """The target of the KPI page: all cost of a workflow per resolved conversation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SloSettings:
+    """Targets for every workflow; what `workflows` says of one beats them, key by key."""
+
+    window: Annotated[str, rules.PERIOD] = "30d"
+    """The period that `report slo` looks at where no flag says otherwise."""
+    ttft_p95_ms: Annotated[float | None, rules.MILLISECONDS] = None
+    duration_p95_ms: Annotated[float | None, rules.MILLISECONDS] = None
+    completion_ratio: Annotated[Decimal | None, rules.RATIO] = None
+    cost_per_success_usd: Annotated[Decimal | None, rules.USD] = None
+    cost_per_resolved_usd: Annotated[Decimal | None, rules.USD] = None
+    workflows: Mapping[Annotated[str, rules.NAME], SloTargets] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSettings:
+    """How tools are grouped into families, and what a family may say."""
+
+    families: Mapping[Annotated[str, rules.TOOL_PREFIX], Annotated[str, rules.NAME]] = field(
+        default_factory=dict
+    )
+    """Beginning of a tool's name -> family; the longest that fits counts."""
+    output_tokens_p95: Mapping[Annotated[str, rules.NAME], Annotated[int, rules.OUTPUT_TOKENS]] = (
+        field(default_factory=dict)
+    )
+    """Family -> the most output tokens that its calls' 95th percentile is to reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that configures `wai`; credentials are not part of it."""
 
@@ -112,6 +153,8 @@ class Settings:
     prices: Mapping[Annotated[str, rules.MODEL], Annotated[PriceOverride, rules.PRICE]] = field(
         default_factory=dict
     )
+    slo: SloSettings = field(default_factory=SloSettings)
+    tools: ToolSettings = field(default_factory=ToolSettings)
     config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)
     """The `wai.yaml` that was read, if any. Not itself a setting."""
     origins: Mapping[str, str] = field(default_factory=dict, metadata=NOT_A_SETTING)

@@ -53,6 +53,16 @@ def _leaves(cls: type, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _leaves(inner, f"{prefix}{name}.")
 
 
+@cache
+def mappings(cls: type) -> frozenset[str]:
+    """Dotted names of the settings that are mappings with keys of the user's choice."""
+    return frozenset(
+        name
+        for name, hint in leaves(cls).items()
+        if any(get_origin(arm) is Mapping for arm in arms(hint))
+    )
+
+
 def keys_at(cls: type, path: tuple[str | int, ...]) -> frozenset[str]:
     """The keys that may stand in the mapping at `path`; empty where any key may."""
     hints: list[Any] = [cls]

@@ -41,15 +41,17 @@ def _rows(record: Any, origins: Mapping[str, str], prefix: str) -> Iterator[Sett
         elif isinstance(value, Mapping):
             for key, inner in value.items():
                 origin = origins.get(f"{name}.{key}", origins.get(name, "default"))
-                yield SettingRow(name=f"{name}.{key}", value=_price(inner), origin=origin)
+                yield SettingRow(name=f"{name}.{key}", value=_inner(inner), origin=origin)
         else:
             origin = origins.get(name, "default")
             yield SettingRow(name=name, value=_text(value), origin=origin)
 
 
-def _price(price: Any) -> str:
-    parts = ((item.name, getattr(price, item.name)) for item in fields(price))
-    return ", ".join(f"{name} {value:f}" for name, value in parts if value is not None)
+def _inner(value: Any) -> str | None:
+    if not is_dataclass(value):
+        return _text(value)
+    parts = ((item.name, _text(getattr(value, item.name))) for item in fields(value))
+    return ", ".join(f"{name} {text}" for name, text in parts if text is not None)
 
 
 def _text(value: Any) -> str | None:

@@ -58,6 +58,25 @@ defaults:
 # local:
 #   backend: scripted
 
+# What workflows are to hold, for wai report slo and kpi. Without a target: no verdict.
+# slo:
+#   window: 30d
+#   ttft_p95_ms: 2000
+#   duration_p95_ms: 30000
+#   completion_ratio: 0.99
+#   cost_per_success_usd: "0.05"
+#   cost_per_resolved_usd: "0.50"
+#   workflows:
+#     support:
+#       ttft_p95_ms: 1500
+
+# Families of tools, by the beginning of a tool's name, and the output tokens they may ask for.
+# tools:
+#   families:
+#     mcp__github__: github
+#   output_tokens_p95:
+#     github: 800
+
 # Your own prices, in dollars per million tokens; they beat the price book.
 # prices:
 #   "@cf/moonshotai/kimi-k2.6":
