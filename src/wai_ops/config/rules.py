@@ -51,6 +51,10 @@ def _seconds(value: float) -> str | None:
     return f"must be a number of seconds above 0 and at most {MAX_SECONDS}, not {value:g}"
 
 
+def _seconds_or_zero(value: float) -> str | None:
+    return None if value == 0 else _seconds(value)
+
+
 def _milliseconds(value: float) -> str | None:
     most = MAX_SECONDS * 1000
     if 0 < value <= most:
@@ -110,6 +114,7 @@ def _path(value: Path) -> str | None:
 
 
 SECONDS = Rule(_seconds)
+SECONDS_OR_ZERO = Rule(_seconds_or_zero)
 MILLISECONDS = Rule(_milliseconds)
 RATIO = Rule(_ratio)
 PERIOD = Rule(
@@ -122,6 +127,7 @@ MODEL = Rule(model_problem)
 URL = Rule(base_url_problem)
 ACCOUNT = _id("an account id")
 GATEWAY = _id("a gateway name")
+PARALLEL = _between(1, 16, "between 1 and 16")
 ATTEMPTS = _between(1, 10, "between 1 and 10")
 OUTPUT_TOKENS = _between(1, 1_000_000, "between 1 and 1000000")
 TEMPERATURE = _between(0, 5, "between 0 and 5")

@@ -128,6 +128,28 @@ class ToolSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogsSettings:
+    """How `wai logs pull` reads a gateway's log."""
+
+    rate_share: Annotated[Decimal, rules.RATIO] = Decimal("0.5")
+    """Of the account's 1,200 API requests in 5 minutes, which everything that calls it shares."""
+    parallel: Annotated[int, rules.PARALLEL] = 4
+    """Windows that are read at once."""
+    hold_back_s: Annotated[float, rules.SECONDS_OR_ZERO] = 120
+    """The newest rows are left alone for so long: rows arrive late and out of order."""
+    settle_s: Annotated[float, rules.SECONDS_OR_ZERO] = 1800
+    """A window is read again until a reading began so long after its end: late rows."""
+    pending_s: Annotated[float, rules.SECONDS_OR_ZERO] = 86400
+    """So long after its end a window with rows that lack cost or usage is read again."""
+    count_hold_back_s: Annotated[float, rules.SECONDS_OR_ZERO] = 900
+    """How far the analytics lag behind: newer rows are not counted yet."""
+    poll_s: Annotated[float, rules.SECONDS] = 60
+    """The pause of `--follow`."""
+    workers_observability: bool = False
+    """Read the newer log system where rows are there; how its events look is not documented."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that configures `wai`; credentials are not part of it."""
 
@@ -150,6 +172,7 @@ class Settings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: RetrySettings = field(default_factory=RetrySettings)
     local: LocalSettings = field(default_factory=LocalSettings)
+    logs: LogsSettings = field(default_factory=LogsSettings)
     prices: Mapping[Annotated[str, rules.MODEL], Annotated[PriceOverride, rules.PRICE]] = field(
         default_factory=dict
     )

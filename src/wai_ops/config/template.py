@@ -58,6 +58,17 @@ defaults:
 # local:
 #   backend: scripted
 
+# How wai logs pull reads: its share of the API's rate limit, windows at once, and seconds.
+# logs:
+#   rate_share: "0.5"
+#   parallel: 4
+#   hold_back_s: 120
+#   settle_s: 1800
+#   pending_s: 86400
+#   count_hold_back_s: 900
+#   poll_s: 60
+#   workers_observability: false
+
 # What workflows are to hold, for wai report slo and kpi. Without a target: no verdict.
 # slo:
 #   window: 30d

@@ -198,6 +198,9 @@ create table ingest_window (
     pending_count bigint not null,
     has_usage_metadata boolean,
     has_timings boolean,
+    -- The source may have left rows out.
+    is_sampled boolean not null,
+    -- When the reading began.
     pulled_at timestamp not null
 );
 
@@ -240,6 +243,8 @@ create table gateway_count (
     -- 'graphql' or 'result_info'.
     source varchar not null,
     counted bigint not null,
+    -- Rows before this instant were counted: the end of the day, or earlier.
+    counted_until timestamp not null,
     -- False while the source may still be catching up.
     is_settled boolean not null,
     asked_at timestamp not null

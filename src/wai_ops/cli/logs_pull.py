@@ -1,0 +1,1 @@
+"""`wai logs pull` and `wai logs status`."""
