@@ -1,4 +1,4 @@
-"""The group `wai report`. Its commands register themselves on `app` when `cli/report.py` imports them."""
+"""The group `wai report`: commands register on `app` when `cli/report.py` imports them."""
 
 from wai_ops.cli.app import new_app
 

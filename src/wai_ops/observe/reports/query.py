@@ -1,0 +1,82 @@
+"""Running a report's `.sql` over a slice: markers filled from fixed maps, values bound."""
+
+import re
+from collections.abc import Collection
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+from wai_ops.observe.ledger.database import translated
+from wai_ops.observe.ledger.signals import interruptible
+from wai_ops.observe.ledger.store import Store, report_sql, to_aware
+from wai_ops.observe.reports.slice import (
+    IN_DAYS,
+    Dimension,
+    Filled,
+    Slice,
+    over_calls,
+    over_days_and_edges,
+    to_naive,
+)
+
+RowT = TypeVar("RowT")
+_MARKER = re.compile(r"\{(\w+)\}")
+_PARAMETER = re.compile(r"\$(\w+)")
+
+
+def query_slice(
+    store: Store,
+    row_type: type[RowT],
+    name: str,
+    part: Slice,
+    by: Dimension | None = None,
+    **parameters: Any,
+) -> list[RowT]:
+    """Run `observe/reports/sql/<name>.sql` over the calls of the slice. Raises DataError."""
+    return _run(store, row_type, name, over_calls(part, by), parameters)
+
+
+def query_rolled(
+    store: Store,
+    row_type: type[RowT],
+    name: str,
+    part: Slice,
+    by: Dimension | None = None,
+    *,
+    kept: Collection[Dimension] = tuple(IN_DAYS),
+    **parameters: Any,
+) -> list[RowT]:
+    """Like `query_slice`, with the whole days from a roll-up that keeps `kept` apart.
+
+    With nothing in `kept`, or a slice by anything else, the table answers alone: the same figures.
+    """
+    if not kept:
+        return _run(store, row_type, name, over_calls(part, by), parameters)
+    return _run(store, row_type, name, over_days_and_edges(part, by, kept), parameters)
+
+
+def _run(
+    store: Store, row_type: type[RowT], name: str, filled: Filled, parameters: dict[str, Any]
+) -> list[RowT]:
+    text = _MARKER.sub(lambda match: filled.markers[match[1]], report_sql(name))
+    used = set(_PARAMETER.findall(text))
+    everything = filled.values | parameters
+    bound = {key: _bound(value) for key, value in everything.items() if key in used}
+
+    def read() -> tuple[list[str], list[tuple[Any, ...]]]:
+        cursor = store.connection.execute(text, bound or None)
+        return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+    with translated(store.path):
+        names, rows = interruptible(read, store.connection.interrupt)
+    declared = {item.name for item in fields(row_type)}  # type: ignore[arg-type]
+    if set(names) != declared:
+        raise TypeError(f"{name}.sql gives {names}, {row_type.__name__} has {sorted(declared)}")
+    return [
+        row_type(**{key: to_aware(value) for key, value in zip(names, row, strict=True)})
+        for row in rows
+    ]
+
+
+def _bound(value: Any) -> Any:
+    return to_naive(value) if isinstance(value, datetime) else value
