@@ -1,4 +1,4 @@
-"""What the calls cost: by workflow, tenant, model, prompt or day.
+"""What the calls cost, by workflow, tenant, model, day and more, and what of it was wasted.
 
 `cost_usd` holds what the models' own usage says: metered and confirmed costs. Estimates stand in a
 column of their own and are never added to it. Unknown costs are counted, never taken for zero: a
@@ -6,29 +6,28 @@ group of which no call has a known cost has none either. Calls that cost nothing
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from decimal import Decimal
-from enum import StrEnum
-from typing import Any
+from dataclasses import dataclass
+from decimal import Context, Decimal
 
+from wai_ops.core.money import COST_DIGITS, FREE_NEURONS_PER_DAY, USD_PER_NEURON
 from wai_ops.core.table import Table, Unit, col
 from wai_ops.core.text import one_line
-from wai_ops.core.window import Window
-from wai_ops.observe.ledger.status import SHOW_QUARANTINE
 from wai_ops.observe.ledger.store import Store
+from wai_ops.observe.reports.evidence import (
+    Evidence,
+    counted_noun,
+    missing_notes,
+    read_evidence,
+    share,
+    source_notes,
+)
+from wai_ops.observe.reports.group import row_type_by, to_row
+from wai_ops.observe.reports.query import query_rolled, query_slice
+from wai_ops.observe.reports.slice import IN_DAYS, Dimension, Slice
 
+_WIDE = Context(prec=60)
 _NAMED = 5
 """So many unpriced models are named in a note."""
-
-
-class By(StrEnum):
-    """What one row of the report stands for."""
-
-    WORKFLOW = "workflow"
-    TENANT = "tenant"
-    MODEL = "model"
-    PROMPT = "prompt"
-    DAY = "day"
 
 
 # No slots below: Python cannot lay out a class with two slotted bases, and the group comes first.
@@ -51,158 +50,212 @@ class CostNumbers:
     unknown_cost_count: int = col("Unknown cost", Unit.COUNT)
     cost_usd: Decimal | None = col("Cost", Unit.USD)
     neurons: Decimal | None = col("Neurons", Unit.NEURONS)
+    retried_cost_usd: Decimal | None = col("Retried", Unit.USD)
+    failed_run_cost_usd: Decimal | None = col("Failed runs", Unit.USD)
+    truncated_cost_usd: Decimal | None = col("Truncated", Unit.USD)
+    cold_prefix_cost_usd: Decimal | None = col("Cold prefix", Unit.USD)
+    denied_count: int = col("Denied", Unit.COUNT)
+    conversation_count: int | None = col("Conversations", Unit.COUNT)
+    resolved_count: int | None = col("Resolved", Unit.COUNT)
+    resolved_cost_usd: Decimal | None = col("Per resolved", Unit.USD)
+    """All known cost of the group, for each of its conversations that ended as resolved."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Workflow:
-    workflow: str = col("Workflow")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tenant:
-    tenant: str = col("Tenant")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Model:
-    model: str = col("Model")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Prompt:
-    prompt: str = col("Prompt")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Day:
-    day: str = col("Day (UTC)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostByWorkflow(CostNumbers, _Workflow):
-    """One row a workflow."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostByTenant(CostNumbers, _Tenant):
-    """One row a tenant."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostByModel(CostNumbers, _Model):
-    """One row a model: the one that answered, where the answer said so."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostByPrompt(CostNumbers, _Prompt):
-    """One row a prompt version, `name@version`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostByDay(CostNumbers, _Day):
-    """One row a UTC day on which calls started."""
-
-
-ROW_TYPES: dict[By, type[CostNumbers]] = {
-    By.WORKFLOW: CostByWorkflow,
-    By.TENANT: CostByTenant,
-    By.MODEL: CostByModel,
-    By.PROMPT: CostByPrompt,
-    By.DAY: CostByDay,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostGroup(CostNumbers):
-    """A row of `cost.sql`: a group, or everything."""
-
-    name: str | None
-    is_total: bool
+CostByWorkflow = row_type_by(CostNumbers, Dimension.WORKFLOW)
+CostByTenant = row_type_by(CostNumbers, Dimension.TENANT)
+CostByModel = row_type_by(CostNumbers, Dimension.MODEL)
+CostByPrompt = row_type_by(CostNumbers, Dimension.PROMPT)
+CostByRoute = row_type_by(CostNumbers, Dimension.ROUTE)
+CostByGateway = row_type_by(CostNumbers, Dimension.GATEWAY)
+CostByProvider = row_type_by(CostNumbers, Dimension.PROVIDER)
+CostByTarget = row_type_by(CostNumbers, Dimension.TARGET)
+CostBySource = row_type_by(CostNumbers, Dimension.SOURCE)
+CostByConversation = row_type_by(CostNumbers, Dimension.CONVERSATION)
+CostByDay = row_type_by(CostNumbers, Dimension.DAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostCoverage:
-    """The row of `cost_coverage.sql`: what the report stands on, and what it could not cover."""
+class CostGroup:
+    """A row of `cost.sql`: a group, or everything, with what the notes need."""
 
+    name: str | None
+    is_total: bool
     request_count: int
     run_count: int
-    unpriced_count: int
-    unreported_count: int
+    failed_count: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    cached_input_ratio: float | None
+    metered_cost_usd: Decimal | None
+    confirmed_cost_usd: Decimal | None
+    estimated_cost_usd: Decimal | None
+    unknown_cost_count: int
+    cost_usd: Decimal | None
+    neurons: Decimal | None
+    retried_cost_usd: Decimal | None
+    failed_run_cost_usd: Decimal | None
+    truncated_cost_usd: Decimal | None
+    cold_prefix_cost_usd: Decimal | None
+    denied_count: int
+    both_count: int
+    gateway_only_count: int
+    client_only_count: int
+    contract_missing_count: int
     estimated_count: int
+    unpriced_count: int
+    usage_count: int
+    cache_reported_count: int
     local_count: int
-    cache_unreported_count: int
-    unpriced_models: list[str]
-    price_sources: list[str]
-    quarantined_count: int
 
 
-def cost_report(store: Store, window: Window, by: By = By.WORKFLOW) -> Table[CostNumbers]:
-    """Cost per group over the window, dearest first, with a total and notes. Raises DataError."""
-    ends = {"since": window.since, "until": window.until}
-    groups = store.query(CostGroup, "cost", grouping=by.value, **ends)
-    coverage = store.query(CostCoverage, "cost_coverage", **ends)[0]
-    rows = [_row(group, by) for group in groups if not group.is_total]
-    totals = [_row(group, by) for group in groups if group.is_total]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedGroup:
+    """A row of `cost_resolved.sql`: how the conversations of a group ended."""
+
+    name: str | None
+    is_total: bool
+    conversation_count: int
+    resolved_count: int
+    open_count: int
+    """Those of which nobody recorded an outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSource:
+    """A row of `cost_prices.sql`."""
+
+    price_source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpricedModel:
+    """A row of `cost_unpriced.sql`."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """The row of `cost_allocation.sql`."""
+
+    neurons: Decimal
+    free_neurons: Decimal
+    day_count: int
+
+
+def cost_report(
+    store: Store, part: Slice, by: Dimension = Dimension.WORKFLOW, *, is_rolled: bool = True
+) -> Table[CostNumbers]:
+    """Cost per group over the slice, dearest first, with a total and notes. Raises DataError.
+
+    Without `is_rolled` the table answers alone; the figures are the same.
+    """
+    kept = tuple(IN_DAYS) if is_rolled else ()
+    groups = query_rolled(store, CostGroup, "cost", part, by, kept=kept)
+    found = read_evidence(store, part)
+    ended: dict[tuple[str | None, bool], ResolvedGroup] = {}
+    if found.outcome_count:
+        rows = query_slice(store, ResolvedGroup, "cost_resolved", part, by)
+        ended = {(row.name, row.is_total): row for row in rows}
+    total = next((group for group in groups if group.is_total), None)
+    notes = [f"{part.describe()}: 0 requests of 0 runs"]
+    if total is not None:
+        notes = list(_notes(store, part, total, kept=kept))
+        notes += source_notes(total, found, part)
+    notes += _outcome_notes(found, ended.get((None, True)))
+    notes += missing_notes(found, store.folded.in_flight_count)
     return Table(
-        row_type=ROW_TYPES[by],
-        rows=rows,
+        row_type=row_type_by(CostNumbers, by),
+        rows=[_row(group, by, ended) for group in groups if not group.is_total],
         title=f"Cost by {by.value}",
-        notes=tuple(_notes(window, coverage, store.folded.in_flight_count)),
-        total=totals[0] if totals else None,
+        notes=tuple(notes),
+        total=None if total is None else _row(total, by, ended),
     )
 
 
-def _row(group: CostGroup, by: By) -> CostNumbers:
-    numbers: dict[str, Any] = {item.name: getattr(group, item.name) for item in fields(CostNumbers)}
-    name = "total" if group.is_total else group.name
-    return ROW_TYPES[by](**numbers | {by.value: name})
+def _row(
+    group: CostGroup, by: Dimension, ended: dict[tuple[str | None, bool], ResolvedGroup]
+) -> CostNumbers:
+    if not ended:
+        return to_row(group, CostNumbers, by)
+    end = ended.get((group.name, group.is_total))
+    resolved = 0 if end is None else end.resolved_count
+    is_priced = group.cost_usd is not None and resolved > 0
+    return to_row(
+        group,
+        CostNumbers,
+        by,
+        conversation_count=0 if end is None else end.conversation_count,
+        resolved_count=resolved,
+        resolved_cost_usd=per_resolved(group.cost_usd, resolved) if is_priced else None,
+    )
 
 
-def _notes(window: Window, seen: CostCoverage, in_flight: int) -> Iterator[str]:
-    total = seen.request_count
-    yield f"{window.describe()}: {_count(total, 'request')} of {_count(seen.run_count, 'run')}"
-    if seen.unpriced_count:
-        models = ", ".join(one_line(model, 80) for model in seen.unpriced_models[:_NAMED])
-        more = len(seen.unpriced_models) - _NAMED
+def per_resolved(cost_usd: Decimal | None, resolved_count: int) -> Decimal | None:
+    """The cost of one resolved workflow, to twelve places; None where there is nothing to share."""
+    if cost_usd is None or resolved_count == 0:
+        return None
+    return _WIDE.divide(cost_usd, Decimal(resolved_count)).quantize(COST_DIGITS, context=_WIDE)
+
+
+def _notes(
+    store: Store, part: Slice, total: CostGroup, *, kept: tuple[Dimension, ...]
+) -> Iterator[str]:
+    count = total.request_count
+    runs = counted_noun(total.run_count, "run")
+    yield f"{part.describe()}: {counted_noun(count, 'request')} of {runs}"
+    if total.unpriced_count:
+        models = query_rolled(store, UnpricedModel, "cost_unpriced", part, kept=kept)
+        named = ", ".join(one_line(row.model, 80) for row in models[:_NAMED])
+        more = len(models) - _NAMED
         yield (
-            f"{_share(seen.unpriced_count, total)} had no known price"
-            f" ({models}{f' and {more} more' if more > 0 else ''}):"
+            f"{share(total.unpriced_count, count)} had no known price"
+            f" ({named}{f' and {more} more' if more > 0 else ''}):"
             " their cost is unknown and in no sum here"
         )
-    if seen.unreported_count:
+    if unreported := total.unknown_cost_count - total.unpriced_count:
         yield (
-            f"{_share(seen.unreported_count, total)} may have been billed, and nobody said how"
+            f"{share(unreported, count)} may have been billed, and nobody said how"
             " much: their cost is unknown and in no sum here"
         )
-    if seen.estimated_count:
+    if total.estimated_count:
         yield (
-            f"{_share(seen.estimated_count, total)} have an estimated cost only, which stands in"
+            f"{share(total.estimated_count, count)} have an estimated cost only, which stands in"
             " its own column and is not part of the cost"
         )
-    if seen.cache_unreported_count:
+    if (silent := total.usage_count - total.cache_reported_count) > 0:
         yield (
-            f"{_share(seen.cache_unreported_count, total)} did not report cached tokens and are"
+            f"{share(silent, count)} did not report cached tokens and are"
             " not part of the cached share"
         )
-    if seen.local_count:
+    prices = query_rolled(store, PriceSource, "cost_prices", part, kept=kept)
+    if prices:
+        yield f"prices: {', '.join(one_line(row.price_source, 80) for row in prices)}"
+    yield from _allocation_notes(store, part, kept=kept)
+
+
+def _allocation_notes(store: Store, part: Slice, *, kept: tuple[Dimension, ...]) -> Iterator[str]:
+    free = FREE_NEURONS_PER_DAY
+    [seen] = query_rolled(store, Allocation, "cost_allocation", part, kept=kept, free=free)
+    if not seen.day_count:
+        return
+    ratio = 100 * seen.free_neurons / seen.neurons
+    yield (
+        f"the free allocation of {free:,f} neurons a UTC day would have covered {ratio:.1f}% of"
+        f" these neurons (${seen.free_neurons * USD_PER_NEURON:,.6f}), if the account had no other"
+        " calls: it is not subtracted here"
+    )
+
+
+def _outcome_notes(found: Evidence, total: ResolvedGroup | None) -> Iterator[str]:
+    if not found.outcome_count:
         yield (
-            f"{_share(seen.local_count, total)} were served by the local emulator: list prices,"
-            " nothing was billed"
+            "no outcome of a conversation was ever recorded, so the cost of a resolved workflow is"
+            " unknown; see: wai outcomes record"
         )
-    if seen.price_sources:
-        yield f"prices: {', '.join(one_line(source, 80) for source in seen.price_sources)}"
-    if seen.quarantined_count:
+    elif total is not None and total.open_count:
         yield (
-            f"{_count(seen.quarantined_count, 'fact')} could not be read and may be missing here;"
-            f" see: {SHOW_QUARANTINE}"
+            f"{share(total.open_count, total.conversation_count, 'conversation')} have no recorded"
+            " outcome and count as not resolved"
         )
-    if in_flight:
-        yield f"{_count(in_flight, 'attempt')} still in flight and not in these numbers"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part:,} of {_count(whole, 'request')} ({100 * part / whole:.1f}%)"
