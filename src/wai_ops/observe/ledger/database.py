@@ -173,6 +173,9 @@ def migrate(connection: duckdb.DuckDBPyConnection, version: int, clock: Clock) -
     with transaction(connection):
         for name in MIGRATIONS[version:]:
             run(connection, f"schema/{name}")
+        if version == 1:  # its attempts have no calls yet
+            for name in ("arrived_all", "client_insert", "dirty_arrived", "arrived_drop"):
+                run(connection, f"calls/{name}")
         meta = {"schema_version": str(len(MIGRATIONS))}
         if version == 0:
             created = {"created_at": to_utc_text(clock.now()), "created_by": f"wai {__version__}"}

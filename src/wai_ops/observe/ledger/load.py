@@ -4,25 +4,21 @@ A payload that DuckDB does not read as the recorder writes it gets a second look
 takes every spelling that means the same. What still cannot be read goes into `quarantine`.
 """
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from wai_ops.core.clock import Clock, parse_utc, to_utc_text
-from wai_ops.core.records import FIELD_NAMES, from_json, to_json
+from wai_ops.core.clock import Clock
 from wai_ops.observe.ledger.archive import DAMAGED_HINT, ArchiveFile, all_files, live_files
 from wai_ops.observe.ledger.database import run, run_count, transaction, translated
+from wai_ops.observe.ledger.match import place_arrived
 from wai_ops.observe.ledger.paths import ledger_path, scratch_dir
 from wai_ops.observe.ledger.progress import Progress, Step
-
-ATTEMPT = "attempt"
-SESSION = "session"
-_UNREADABLE = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError)
+from wai_ops.observe.ledger.respell import ATTEMPT, RESPELL, UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,27 +27,31 @@ class Loaded:
 
     attempt_count: int = 0
     session_event_count: int = 0
+    outcome_count: int = 0
+    tool_call_count: int = 0
+    decision_count: int = 0
     other_event_count: int = 0
     quarantined_count: int = 0
 
     def __add__(self, other: "Loaded") -> "Loaded":
         """Add up, table by table."""
-        return Loaded(
-            attempt_count=self.attempt_count + other.attempt_count,
-            session_event_count=self.session_event_count + other.session_event_count,
-            other_event_count=self.other_event_count + other.other_event_count,
-            quarantined_count=self.quarantined_count + other.quarantined_count,
-        )
+        names = [item.name for item in fields(self)]
+        return Loaded(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
     @property
     def row_count(self) -> int:
         """All of them."""
-        return (
-            self.attempt_count
-            + self.session_event_count
-            + self.other_event_count
-            + self.quarantined_count
-        )
+        return sum(getattr(self, item.name) for item in fields(self))
+
+
+_COUNTERS = {
+    "attempt": "attempt_count",
+    "session": "session_event_count",
+    "outcome": "outcome_count",
+    "tool_call": "tool_call_count",
+    "decision": "decision_count",
+}
+"""The kinds that this version knows, and the field of `Loaded` that counts each."""
 
 
 def load_archive(
@@ -71,7 +71,7 @@ def load_archive(
         return loaded
     with translated(path), transaction(connection):
         _stage(connection, beyond[0].path, mark=0)  # the views look at the file when they are made
-        for name in ("macros", "staged", "attempt_checked", "session_checked"):
+        for name in ("macros", "staged", *(f"{kind}_checked" for kind in _COUNTERS)):
             with translated(beyond[0].path, hint=DAMAGED_HINT):
                 run(connection, f"load/{name}")
         for file in beyond:
@@ -99,19 +99,19 @@ def _move_mark(connection: duckdb.DuckDBPyConnection, file: ArchiveFile, clock: 
 def _load_staged(
     connection: duckdb.DuckDBPyConnection, state_dir: Path, file: ArchiveFile, clock: Clock
 ) -> Loaded:
-    attempts, sessions = run(connection, "load/staged_counts")[0]
+    counts = dict(run(connection, "load/staged_counts"))
+    known = [kind for kind in _COUNTERS if kind in counts]
     others = run_count(connection, "load/other_insert", outbox_id=file.outbox_id)
-    counts = {ATTEMPT: attempts, SESSION: sessions}
-    read = {kind: run_count(connection, f"load/{kind}_insert") for kind in counts}
-    # Collect both before the second look stages other rows.
+    read = {kind: _insert(connection, kind, clock) for kind in known}
+    # Collect all before the second look stages other rows.
     rejected = {
         kind: run(connection, f"load/{kind}_rejected")
-        for kind, count in counts.items()
-        if read[kind] < count
+        for kind in known
+        if read[kind] < counts[kind]
     }
     quarantined = 0
     for kind, rows in rejected.items():
-        reasons = _second_look(connection, state_dir, kind, rows)
+        reasons = _second_look(connection, state_dir, kind, rows, clock)
         read[kind] += len(rows) - len(reasons)
         quarantined += len(reasons)
         _quarantine(
@@ -123,11 +123,21 @@ def _load_staged(
             at_utc=_naive(clock.now()),
         )
     return Loaded(
-        attempt_count=read[ATTEMPT],
-        session_event_count=read[SESSION],
+        **{_COUNTERS[kind]: count for kind, count in read.items()},
         other_event_count=others,
         quarantined_count=quarantined,
     )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, kind: str, clock: Clock) -> int:
+    """Load the staged facts of a kind that can be read; return how many."""
+    if kind != ATTEMPT:
+        return run_count(connection, f"load/{kind}_insert")
+    run(connection, "calls/arrived")
+    count = run_count(connection, "load/attempt_insert")
+    if count:
+        place_arrived(connection, clock)
+    return count
 
 
 def _second_look(
@@ -135,21 +145,22 @@ def _second_look(
     state_dir: Path,
     kind: str,
     rows: list[tuple[Any, ...]],
+    clock: Clock,
 ) -> dict[int, str]:
     """Load what can be read after all; return why the others cannot, by sequence number."""
     reasons: dict[int, str] = {}
     seqs, payloads = [], []
     for seq, payload, _ in rows:
         try:
-            payloads.append(_RESPELL[kind](payload))
-        except _UNREADABLE as error:
+            payloads.append(RESPELL[kind](payload))
+        except UNREADABLE as error:
             reasons[seq] = f"{type(error).__name__}: {error}"
         else:
             seqs.append(seq)
     made = scratch_dir(state_dir) / "respelled.parquet"
     run(connection, "load/respelled", kind=kind, seqs=seqs, payloads=payloads, file=str(made))
     _stage(connection, made, mark=0)
-    run(connection, f"load/{kind}_insert")
+    _insert(connection, kind, clock)
     return reasons | {seq: why for seq, _, why in run(connection, f"load/{kind}_rejected")}
 
 
@@ -173,35 +184,6 @@ def _quarantine(
         reasons=[reasons[seq] for seq, _ in held],
         at_utc=at_utc,
     )
-
-
-def respell_attempt(payload: str) -> str:
-    """Write an attempt's JSON the way the recorder does. Raises what `from_json` raises."""
-    values = _object(payload)
-    known = {name: values[name] for name in FIELD_NAMES if name in values}
-    return _dump(to_json(from_json(known)))
-
-
-def respell_session(payload: str) -> str:
-    """Write a session event's JSON the way live state does. Raises KeyError or ValueError."""
-    values = _object(payload)
-    return _dump(values | {"at": to_utc_text(parse_utc(values["at"]))})
-
-
-_RESPELL: dict[str, Callable[[str], str]] = {ATTEMPT: respell_attempt, SESSION: respell_session}
-
-
-def _object(payload: str) -> dict[str, Any]:
-    values = json.loads(payload)
-    if not isinstance(values, dict):
-        raise TypeError("the payload is not a JSON object")
-    return values
-
-
-def _dump(values: Mapping[str, Any]) -> str:
-    # A lone surrogate is legal in JSON's escapes and nowhere else; U+FFFD stands for it.
-    text = json.dumps(values, ensure_ascii=False)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _naive(at: datetime) -> datetime:

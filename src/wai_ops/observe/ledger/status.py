@@ -31,7 +31,11 @@ class LedgerStatus:
     ledger_bytes: int = col("Size", Unit.BYTES)
     attempt_count: int = col("Attempts", Unit.COUNT)
     session_event_count: int = col("Session events", Unit.COUNT)
+    outcome_count: int = col("Outcomes", Unit.COUNT)
+    tool_call_count: int = col("Tool calls", Unit.COUNT)
+    decision_count: int = col("Decisions", Unit.COUNT)
     other_event_count: int = col("Other facts", Unit.COUNT)
+    gateway_row_count: int = col("Gateway rows", Unit.COUNT)
     quarantined_count: int = col("Quarantined", Unit.COUNT)
     folded_through: int | None = col("Folded through", Unit.COUNT)
     folded_at: datetime | None = col("Last fold with news", Unit.TIME)
@@ -41,23 +45,31 @@ class LedgerStatus:
     archive_bytes: int = col("Archive size", Unit.BYTES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Held:
-    """What the database itself says."""
+    """What the database itself says; the fields are the columns of `store/status.sql`."""
 
     attempt_count: int = 0
     session_event_count: int = 0
+    outcome_count: int = 0
+    tool_call_count: int = 0
+    decision_count: int = 0
     other_event_count: int = 0
     quarantined_count: int = 0
+    gateway_row_count: int = 0
+    """Log rows of gateways, matched or not."""
     folded_through: int | None = None
     folded_at: datetime | None = None
 
     @property
     def row_count(self) -> int:
-        """The facts of every kind."""
+        """The facts of every kind that came through the outbox."""
         return (
             self.attempt_count
             + self.session_event_count
+            + self.outcome_count
+            + self.tool_call_count
+            + self.decision_count
             + self.other_event_count
             + self.quarantined_count
         )
@@ -84,7 +96,11 @@ def read_status(
         ledger_bytes=size,
         attempt_count=held.attempt_count,
         session_event_count=held.session_event_count,
+        outcome_count=held.outcome_count,
+        tool_call_count=held.tool_call_count,
+        decision_count=held.decision_count,
         other_event_count=held.other_event_count,
+        gateway_row_count=held.gateway_row_count,
         quarantined_count=held.quarantined_count,
         folded_through=held.folded_through,
         folded_at=held.folded_at,
@@ -107,14 +123,7 @@ def read_held(state_dir: Path, path: Path, outbox_id: str = "") -> Held:
         refuse_foreign(path)
         scratch_dir(state_dir).mkdir(mode=0o700, exist_ok=True)
         with connected(path, state_dir, read_only=True) as connection:
-            schema_version(connection, path)
-            row = run(connection, "store/status", outbox_id=outbox_id)[0]
-    attempts, sessions, others, quarantined, through, folded_at = row
-    return Held(
-        attempt_count=attempts,
-        session_event_count=sessions,
-        other_event_count=others,
-        quarantined_count=quarantined,
-        folded_through=through,
-        folded_at=to_aware(folded_at),
-    )
+            # A ledger of the first version is only looked at here, and not yet migrated.
+            name = "store/status" if schema_version(connection, path) > 1 else "store/status_1"
+            row = run(connection, name, outbox_id=outbox_id)[0]
+    return Held(*map(to_aware, row))

@@ -1,5 +1,2 @@
--- How many rows of each known kind were staged.
-select
-    count(*) filter (kind = 'attempt') as attempt_count,
-    count(*) filter (kind = 'session') as session_count
-from staged
+-- How many rows of each kind were staged.
+select kind, count(*) from staged group by kind

@@ -223,6 +223,8 @@ create table ingest_file (
     inserted_count bigint not null,
     duplicate_count bigint not null,
     quarantined_count bigint not null,
+    -- Of the object that it came from, so that it need not be fetched again; null for a local file.
+    etag varchar,
     imported_at timestamp not null
 );
 
@@ -273,7 +275,9 @@ create table rollup_day (
     call_count bigint not null,
     run_count bigint not null,
     failed_count bigint not null,
+    -- Calls that failed and are the last of their run.
     failed_run_count bigint not null,
+    -- Calls that another attempt of their run followed (not is_last): what is left ended a run.
     retry_count bigint not null,
     both_count bigint not null,
     gateway_only_count bigint not null,
@@ -349,6 +353,63 @@ create table rollup_dirty (
     day date not null
 );
 
+-- The gateway's side of a row that was matched by its metadata and not by its log_id, as it was
+-- before: another match may turn out to be the right one.
+create table matched_by_key as
+select * from model_call limit 0;
+
+-- Three significant digits, half away from zero: how every duration is rounded before it is ranked.
+-- Monotone, so the quantile of rounded values is the rounded quantile.
+create macro three_digits(x) as
+    case
+        when x >= 1000 then round(x, 2 - floor(log10(x))::integer)
+        when x >= 100 then round(x)
+        when x >= 10 then round(x * 10) / 10
+        else round(x * 100) / 100
+    end;
+
+-- What reports and roll-ups add up: the same expressions for both, so that they agree.
+create view call_fact as
+select
+    *,
+    started_at::date as day,
+    prompt_name || '@' || prompt_version as prompt,
+    error_type is not null as is_failed,
+    coalesce(
+        error_type in (
+            'spend_limit', 'policy_denied', 'guardrail', 'dlp', 'local_policy', 'local_budget'
+        ),
+        false
+    ) as is_denied,
+    cost_state in ('metered', 'confirmed', 'none') as is_cost_known,
+    case when cost_state in ('metered', 'confirmed', 'none') then cost_usd end as known_cost_usd,
+    case when cost_state in ('metered', 'confirmed', 'none') then neurons end as known_neurons,
+    -- The first class that fits: an attempt that another one followed, the last one of a run that
+    -- failed, an answer that was cut.
+    case
+        when not is_last then 'retried'
+        when error_type is not null and error_type <> 'output_truncated' then 'failed run'
+        when error_type = 'output_truncated' or finish_reason = 'length' then 'truncated'
+    end as waste,
+    -- Of a miss or a partial hit: what could have been cached and was not, at the difference of rates.
+    case
+        when affinity_result in ('miss', 'partial')
+            and cacheable_tokens > coalesce(cached_input_tokens, 0)
+            and cost_state in ('metered', 'confirmed')
+        then (
+            (least(cacheable_tokens, input_tokens) - coalesce(cached_input_tokens, 0))::decimal(13, 0)
+            * (in_usd_per_m - cached_in_usd_per_m) * 0.000001
+        )::decimal(38, 12)
+    end as cold_prefix_cost_usd,
+    case
+        when cached_input_tokens > 0 and cost_state in ('metered', 'confirmed')
+        then (
+            least(cached_input_tokens, input_tokens)::decimal(13, 0)
+            * (in_usd_per_m - cached_in_usd_per_m) * 0.000001
+        )::decimal(38, 12)
+    end as cache_saved_usd
+from model_call;
+
 -- One row a model request: its attempts joined.
 create view request as
 select
@@ -406,11 +467,12 @@ select
     tenant,
     workflow,
     conversation_id,
-    arg_max(outcome, recorded_at) as outcome,
+    -- Of two at the same instant, the one that was loaded last.
+    arg_max(outcome, (recorded_at, rowid)) as outcome,
     -- A null would make arg_max fall back to an older record.
-    arg_max({'v': value_usd}, recorded_at).v as value_usd,
-    arg_max({'v': note}, recorded_at).v as note,
-    arg_max(source, recorded_at) as source,
+    arg_max({'v': value_usd}, (recorded_at, rowid)).v as value_usd,
+    arg_max({'v': note}, (recorded_at, rowid)).v as note,
+    arg_max(source, (recorded_at, rowid)) as source,
     max(recorded_at) as recorded_at
 from outcome
 group by tenant, workflow, conversation_id;

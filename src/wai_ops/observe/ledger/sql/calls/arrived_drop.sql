@@ -1,0 +1,2 @@
+-- Those were all.
+drop view arrived
