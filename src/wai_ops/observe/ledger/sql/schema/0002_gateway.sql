@@ -289,6 +289,10 @@ create table rollup_day (
     cache_reported_input_tokens hugeint not null,
     cache_reported_count bigint not null,
     cached_input_tokens hugeint not null,
+    -- The same three without what the gateway answered from its own cache: there no prefix was read.
+    prefix_input_tokens hugeint not null,
+    prefix_count bigint not null,
+    prefix_cached_tokens hugeint not null,
     output_tokens hugeint not null,
     reasoning_tokens hugeint not null,
     estimated_count bigint not null,
