@@ -1,0 +1,112 @@
+"""The title of a chart: what it shows and how much, so that the finding is read first."""
+
+from collections.abc import Sequence
+
+from wai_ops.core.plot import Mark, Plot
+from wai_ops.core.table import Unit
+from wai_ops.render.units import to_human
+
+_ADDS_UP = {Unit.COUNT, Unit.TOKENS, Unit.USD, Unit.NEURONS, Unit.BYTES}
+
+Named = tuple[str, Sequence[float | None]]
+"""The name of a series, and its values."""
+
+
+def headline(
+    plot: Plot,
+    mark: Mark,
+    unit: Unit,
+    *,
+    labels: Sequence[str],
+    series: Sequence[Named],
+    targets: Sequence[float | None],
+) -> str:
+    """The plot's title and its quantity: `Cost by workflow: $12.40, 61.0% of it triage`."""
+    if plot.reference is not None:
+        finding = _against(unit, labels, series, plot.reference)
+    elif targets and any(target is not None for target in targets):
+        finding = _below_target(series[0][1], targets)
+    elif mark is Mark.SHARES:
+        finding = _share_of_first(series)
+    elif unit not in _ADDS_UP:
+        finding = _span(unit, labels, series)
+    elif plot.whole is not None:
+        finding = _parts(plot, unit, series)
+    else:
+        finding = _sum_and_largest(mark, unit, labels, series)
+    return f"{plot.title}: {finding}" if finding else plot.title
+
+
+def _sum_and_largest(mark: Mark, unit: Unit, labels: Sequence[str], series: Sequence[Named]) -> str:
+    totals = [_total([values[n] for _, values in series]) for n in range(len(labels))]
+    whole = sum(totals)
+    text = shown(whole, unit)
+    largest = max(range(len(labels)), key=totals.__getitem__)
+    if mark in {Mark.LINES, Mark.COLUMNS} and whole > 0:
+        return f"{text}, most on {labels[largest]} ({shown(totals[largest], unit)})"
+    if len(labels) < 2 or whole <= 0:
+        return text
+    return f"{text}, {shown(totals[largest] / whole, Unit.RATIO)} of it {labels[largest]}"
+
+
+def _parts(plot: Plot, unit: Unit, series: Sequence[Named]) -> str:
+    parts = sum(_total(values) for _, values in series[1:])
+    whole = parts + _total(series[0][1])
+    if whole <= 0:
+        return shown(whole, unit)
+    share = shown(parts / whole, Unit.RATIO)
+    return f"{shown(whole, unit)}, of it {shown(parts, unit)} ({share}) {plot.parts}"
+
+
+def _share_of_first(series: Sequence[Named]) -> str:
+    whole = sum(_total(values) for _, values in series)
+    name, values = series[0]
+    return f"{shown(_total(values) / whole, Unit.RATIO)} {name.lower()}" if whole > 0 else ""
+
+
+def _below_target(values: Sequence[float | None], targets: Sequence[float | None]) -> str:
+    pairs = [
+        (value, target)
+        for value, target in zip(values, targets, strict=True)
+        if value is not None and target is not None
+    ]
+    below = sum(value < target for value, target in pairs)
+    return f"{below} of {len(pairs)} below target"
+
+
+def _against(unit: Unit, labels: Sequence[str], series: Sequence[Named], reference: float) -> str:
+    known = [
+        max((values[n] or 0.0 for _, values in series), default=0.0)
+        for n in range(len(labels))
+        if any(values[n] is not None for _, values in series)
+    ]
+    above = sum(value > reference for value in known)
+    return f"{above} of {len(known)} above {shown(reference, unit)}"
+
+
+def _span(unit: Unit, labels: Sequence[str], series: Sequence[Named]) -> str:
+    """What lies between: of the middle series, which is p95 of p50, p95 and p99."""
+    name, values = series[len(series) // 2]
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    low, high = shown(min(known), unit), shown(max(known), unit)
+    what = f"{name} " if len(series) > 1 else ""
+    if low == high:
+        return f"{what}{low}"
+    return f"{what}{low} to {high} ({labels[list(values).index(max(known))]})"
+
+
+def _total(values: Sequence[float | None]) -> float:
+    return sum(value for value in values if value is not None)
+
+
+def shown(value: float, unit: Unit) -> str:
+    """A drawn number with the digits that a drawing can carry: money to the cent from $1 on."""
+    if unit in {Unit.USD, Unit.USD_PER_M} and abs(value) >= 1:
+        return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+    if unit in {Unit.COUNT, Unit.TOKENS, Unit.NEURONS}:
+        return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:,.3g}"
+    if unit is Unit.RATIO and 0 < abs(value) < 0.001:
+        return f"{100 * value:.2g}%"
+    return to_human(float(f"{value:.3g}"), unit)
