@@ -128,6 +128,18 @@ class ToolSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """The share of input that should come from the prefix cache."""
+
+    target_ratio: Annotated[Decimal | None, rules.RATIO] = None
+    """Cached input / input, of the calls that report it. None: no target, and so no verdict."""
+    workflows: Mapping[Annotated[str, rules.NAME], Annotated[Decimal, rules.RATIO]] = field(
+        default_factory=dict
+    )
+    """Workflow -> its own target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogsSettings:
     """How `wai logs pull` reads a gateway's log."""
 
@@ -176,6 +188,7 @@ class Settings:
     prices: Mapping[Annotated[str, rules.MODEL], Annotated[PriceOverride, rules.PRICE]] = field(
         default_factory=dict
     )
+    cache: CacheSettings = field(default_factory=CacheSettings)
     slo: SloSettings = field(default_factory=SloSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
     config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)

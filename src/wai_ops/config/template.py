@@ -69,6 +69,12 @@ defaults:
 #   poll_s: 60
 #   workers_observability: false
 
+# The share of input that should come from the prefix cache, for wai report cache.
+# cache:
+#   target_ratio: 0.6
+#   workflows:
+#     triage: 0.8
+
 # What workflows are to hold, for wai report slo and kpi. Without a target: no verdict.
 # slo:
 #   window: 30d
