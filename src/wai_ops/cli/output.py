@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ import typer
 from wai_ops.cli import diagnostics
 from wai_ops.core.clock import to_utc_text
 from wai_ops.core.errors import ExitCode
+from wai_ops.core.plot import Plot
 from wai_ops.core.table import Table, Verdict
 
 
@@ -28,14 +30,17 @@ class Format(StrEnum):
     HTML = "html"
 
 
-def emit(table: Table[Any], fmt: Format) -> None:
+def emit(table: Table[Any], fmt: Format, plots: Sequence[Plot] = ()) -> None:
     """Print rows on stdout and notes on stderr; exit 1 when the table's verdict is FAIL.
 
-    The formats that stand alone (json, html, md) carry the notes inside as well.
+    The formats that stand alone (json, html, md) carry the notes inside as well. Plots come after
+    the rows.
     """
     from wai_ops.render.tables import render
 
     sys.stdout.write(render(table, fmt.value, terminal_width=terminal_width()))
+    if plots:
+        sys.stdout.write(_drawn(table, plots))
     sys.stdout.flush()
     for text in table.notes:
         diagnostics.note(text)
@@ -50,6 +55,25 @@ def terminal_width() -> int | None:
     import shutil
 
     return shutil.get_terminal_size().columns
+
+
+def _drawn(table: Table[Any], plots: Sequence[Plot]) -> str:
+    """Draw for what stdout can show: its width, its colours, its characters."""
+    import codecs
+    import os
+    import shutil
+
+    from wai_ops.render.plot import to_plots
+
+    is_terminal = sys.stdout.isatty()
+    is_dumb = os.environ.get("TERM", "dumb") == "dumb"
+    return to_plots(
+        table,
+        plots,
+        width=shutil.get_terminal_size().columns,
+        has_colour=is_terminal and not is_dumb and not os.environ.get("NO_COLOR"),
+        is_unicode=codecs.lookup(sys.stdout.encoding).name == "utf-8",
+    )
 
 
 def print_json(record: Any) -> None:

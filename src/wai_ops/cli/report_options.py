@@ -70,6 +70,9 @@ FailOnOption = Annotated[
     str | None,
     typer.Option("--fail-on", metavar="EXPR", help="Exit 1 where it is true: cost_usd > 10."),
 ]
+PlotOption = Annotated[
+    bool, typer.Option("--plot", help="Draw the numbers below the table; needs wai-ops[viz].")
+]
 ReportFormatOption = Annotated[
     Format | None,
     typer.Option("--format", "-f", help="How rows come out; else by the name of --output."),
@@ -88,6 +91,9 @@ class ReportCall:
     fmt: Format | None = None
     output: Path | None = None
     fail_on: str | None = None
+    plot: bool = False
+    name: str = ""
+    """The command, as its function is called."""
 
     def run(self, build: "Callable[[Store, Slice], Table[Any]]") -> None:
         """Open the ledger, build the report and what it is compared with, and deliver the result.
@@ -95,10 +101,11 @@ class ReportCall:
         Everything that is wrong with the options is said before the ledger is opened. Raises
         UsageError, DataError; exits 1 when the verdict is FAIL.
         """
-        from wai_ops.cli.report_output import check_output, deliver
+        from wai_ops.cli.report_output import check_output, check_plot, deliver
         from wai_ops.cli.watch import watch
         from wai_ops.core.window import parse_window
         from wai_ops.observe.ledger.store import open_ledger
+        from wai_ops.observe.reports.plots import plots_of
         from wai_ops.observe.reports.slice import Slice, parse_where
 
         now = self.context.clock.now()
@@ -107,6 +114,9 @@ class ReportCall:
         rule = self._rule()
         earlier = self._earlier(window)
         fmt = check_output(self.output, self.fmt)
+        plots = plots_of(self.name) if self.plot else ()
+        if self.plot:
+            check_plot(fmt, self.output)
         state_dir = self.context.settings.state_dir
         with open_ledger(state_dir, self.context.clock, watch) as store:
             table = build(store, part)
@@ -114,7 +124,7 @@ class ReportCall:
                 table = earlier(table, lambda at: build(store, Slice(at, part.where)))
         if rule is not None:
             table = rule(table)
-        deliver(table, fmt, self.output)
+        deliver(table, fmt, self.output, plots)
 
     def _rule(self) -> "Callable[[Table[Any]], Table[Any]] | None":
         if self.fail_on is None:
@@ -146,6 +156,7 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "as_json": (JsonOption, False),
     "output": (OutputOption, None),
     "fail_on": (FailOnOption, None),
+    "plot": (PlotOption, False),
 }
 
 
@@ -169,7 +180,8 @@ def report_command(command: Callable[..., None]) -> Callable[..., None]:
         fmt = Format.JSON if given.pop("as_json") else given.pop("fmt")
         given.pop("fmt", None)
         where = tuple(given.pop("where") or ())
-        command(ReportCall(context=ctx.obj, fmt=fmt, where=where, **given), **options)
+        name = command.__name__
+        command(ReportCall(context=ctx.obj, fmt=fmt, where=where, name=name, **given), **options)
 
     parameters = [context, *own, *shared]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

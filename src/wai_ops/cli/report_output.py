@@ -1,6 +1,7 @@
 """Where a report goes: stdout, or a file that is written whole or not at all."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import typer
 from wai_ops.cli import diagnostics
 from wai_ops.cli.output import Format, emit
 from wai_ops.core.errors import DataError, ExitCode, UsageError
+from wai_ops.core.plot import Plot
 from wai_ops.core.table import Table, Verdict
 
 _ENDINGS = {"txt": Format.TABLE, "htm": Format.HTML, "markdown": Format.MD}
@@ -32,10 +34,24 @@ def check_output(output: Path | None, fmt: Format | None) -> Format:
     return _ENDINGS.get(ending, Format.TABLE)
 
 
-def deliver(table: Table[Any], fmt: Format, output: Path | None) -> None:
+def check_plot(fmt: Format, output: Path | None) -> None:
+    """Raise UsageError where `--plot` would have nowhere to draw, or nothing to draw with."""
+    if fmt is not Format.TABLE or output is not None:
+        raise UsageError(
+            "--plot draws below a table on the terminal",
+            hint="leave out --format and --output; for a page with charts: wai report html",
+        )
+    from wai_ops.render.plot import require_plotext
+
+    require_plotext()
+
+
+def deliver(
+    table: Table[Any], fmt: Format, output: Path | None, plots: Sequence[Plot] = ()
+) -> None:
     """Print or write the report, its notes on stderr; exit 1 when the verdict is FAIL."""
     if output is None:
-        emit(table, fmt)
+        emit(table, fmt, plots)
         return
     from wai_ops.render.tables import render
 

@@ -57,7 +57,7 @@ class _Canvas:
     """One figure of plotext, and what its parts are drawn with."""
 
     def __init__(self, width: int, *, has_colour: bool, is_unicode: bool) -> None:
-        self._plotext = _plotext()
+        self._plotext = require_plotext()
         self._figure = self._plotext.figure
         self._width = width
         self._has_colour = has_colour
@@ -248,7 +248,8 @@ def _ascii(text: str) -> str:
     return text.encode("ascii", "replace").decode()
 
 
-def _plotext() -> Any:
+def require_plotext() -> Any:
+    """Return the module. Raises UsageError when it is not installed."""
     try:
         import plotext
     except ImportError as error:
