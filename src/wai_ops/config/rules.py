@@ -15,6 +15,8 @@ from wai_ops.config.urls import base_url_problem
 from wai_ops.core.ids import is_name
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+_MASK_KIND = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,19}\Z")
 _PERIOD = re.compile(r"[1-9]\d{0,3}[hdw]\Z")
 _MODEL = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z")
 MAX_SECONDS = 7 * 86400
@@ -119,6 +121,16 @@ MILLISECONDS = Rule(_milliseconds)
 RATIO = Rule(_ratio)
 PERIOD = Rule(
     lambda value: None if _PERIOD.match(value) else "must be a period such as 24h, 7d or 4w"
+)
+VARIABLE = Rule(
+    lambda value: None if _VARIABLE.match(value) else "must be the name of an environment variable"
+)
+MASK_KIND = Rule(
+    lambda value: (
+        None
+        if _MASK_KIND.match(value)
+        else "must be a short name: lower-case letters and digits, with dashes between them"
+    )
 )
 TOOL_PREFIX = Rule(_family_prefix)
 USD = Rule(_usd)

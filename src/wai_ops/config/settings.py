@@ -140,6 +140,19 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedactionSettings:
+    """What is masked before anything is stored, beyond credentials."""
+
+    pii: bool = False
+    """E-mail addresses, phone numbers, payment cards, IBANs and IP addresses as well."""
+    variables: Mapping[Annotated[str, rules.VARIABLE], Annotated[str, rules.MASK_KIND]] = field(
+        default_factory=dict
+    )
+    """Environment variable whose value is a secret, though its name does not say so -> the word
+    that stands in the mask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogsSettings:
     """How `wai logs pull` reads a gateway's log."""
 
@@ -189,6 +202,7 @@ class Settings:
         default_factory=dict
     )
     cache: CacheSettings = field(default_factory=CacheSettings)
+    redaction: RedactionSettings = field(default_factory=RedactionSettings)
     slo: SloSettings = field(default_factory=SloSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
     config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)

@@ -69,6 +69,13 @@ defaults:
 #   poll_s: 60
 #   workers_observability: false
 
+# What is masked before anything is stored, beyond credentials: personal data, and the values of
+# environment variables whose names do not say that they are secret (name: word in the mask).
+# redaction:
+#   pii: false
+#   variables:
+#     "LEGACY_LOGIN": legacy-login
+
 # The share of input that should come from the prefix cache, for wai report cache.
 # cache:
 #   target_ratio: 0.6
