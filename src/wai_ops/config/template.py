@@ -74,7 +74,7 @@ defaults:
 # redaction:
 #   pii: false
 #   variables:
-#     "LEGACY_LOGIN": legacy-login
+#     LEGACY_LOGIN: legacy-login
 
 # The share of input that should come from the prefix cache, for wai report cache.
 # cache:
