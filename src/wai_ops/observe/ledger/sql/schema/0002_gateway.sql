@@ -336,7 +336,8 @@ create table rollup_failure (
     endpoint varchar,
     error_type varchar not null,
     call_count bigint not null,
-    run_count bigint not null,
+    -- Runs of which this was the last attempt.
+    failed_run_count bigint not null,
     cost_usd decimal(38, 12),
     first_at timestamp not null,
     last_at timestamp not null
