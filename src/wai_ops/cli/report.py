@@ -1,6 +1,20 @@
 """`wai report`: questions answered from the ledger. The imports stand in the order of its help."""
+# isort: skip_file
 
-from wai_ops.cli import report_cost
+from wai_ops.cli import (
+    report_cost,
+    report_slo,
+    report_tools,
+    report_audit_cost,
+    report_anomalies,
+)
 from wai_ops.cli.report_app import app
 
-__all__ = ["app", "report_cost"]
+__all__ = [
+    "app",
+    "report_anomalies",
+    "report_audit_cost",
+    "report_cost",
+    "report_slo",
+    "report_tools",
+]

@@ -19,6 +19,7 @@ from wai_ops.core.window import Window
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.conversation import ConversationKey
 from wai_ops.state.live import LiveState
+from wai_ops.state.sessions import find_session
 
 OUTCOME = "outcome"
 """The kind of these facts in the outbox."""
@@ -145,8 +146,7 @@ def has_session(state_dir: Path, clock: Clock, key: ConversationKey) -> bool:
     if not LiveState.exists(state_dir):
         return False
     with LiveState.open(state_dir, clock=clock) as live:
-        row = live.execute("select 1 from session where affinity_key = ?", (str(key),)).fetchone()
-    return row is not None
+        return find_session(live, str(key)) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
