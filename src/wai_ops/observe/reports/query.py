@@ -20,7 +20,7 @@ from wai_ops.observe.reports.slice import (
 )
 
 RowT = TypeVar("RowT")
-_MARKER = re.compile(r"\{(\w+)\}")
+_MARKER = re.compile(r"\{([a-z_]+)\}")
 _PARAMETER = re.compile(r"\$(\w+)")
 
 

@@ -64,6 +64,16 @@ IN_DAYS: dict[Dimension, str] = {
     Dimension.DAY: "day",
 }
 """Dimension -> the column of `rollup_day`, for those that it keeps apart."""
+IN_FAILURES = (
+    Dimension.WORKFLOW,
+    Dimension.TENANT,
+    Dimension.MODEL,
+    Dimension.ROUTE,
+    Dimension.ERROR,
+    Dimension.DAY,
+)
+"""What `rollup_failure` keeps apart."""
+_DAY_COLUMNS = IN_DAYS | {Dimension.ERROR: "error_type"}
 _NOTHING = "false"
 
 
@@ -197,9 +207,9 @@ def _fill(
     }
     if days is not None:
         ends = _ends(days, values, "days", "day", lambda at: at.date())
-        again = list(_conditions(part, values, IN_DAYS))
+        again = list(_conditions(part, values, _DAY_COLUMNS))
         markers["day_where"] = " and ".join([*ends, *again]) or "true"
-        markers["day_group"] = "null" if by is None else IN_DAYS[by]
+        markers["day_group"] = "null" if by is None else _DAY_COLUMNS[by]
     return Filled(markers, values)
 
 

@@ -1,0 +1,75 @@
+-- What a hit saves of the time to first token, each conversation against itself: the median of its
+-- misses less the median of its hits, and of these differences the median and the two order
+-- statistics that enclose it with 95% (sign test). $ranks is the lower one's rank by the number of
+-- pairs, 0 where there are too few; beyond the list it comes from the normal approximation.
+with timed as (
+    select
+        {group} as name,
+        tenant,
+        workflow,
+        conversation_id,
+        affinity_result,
+        ttft_ms
+    from model_call
+    where affinity_result in ('hit', 'miss')
+        and ttft_ms is not null
+        and error_type is null
+        and gateway_cache_hit is distinct from true
+        and conversation_id is not null
+        and {where}
+),
+
+side as (
+    select
+        name,
+        grouping(name) = 1 as is_total,
+        quantile_disc(ttft_ms, 0.5) filter (affinity_result = 'hit') as hit_ms,
+        quantile_disc(ttft_ms, 0.5) filter (affinity_result = 'miss') as miss_ms
+    from timed
+    group by grouping sets (
+        (name, tenant, workflow, conversation_id), (tenant, workflow, conversation_id)
+    )
+),
+
+pair as (
+    select
+        name,
+        is_total,
+        miss_ms - hit_ms as gain_ms,
+        row_number() over (partition by is_total, name order by miss_ms - hit_ms) as place,
+        count(*) over (partition by is_total, name) as pair_count
+    from side
+    where hit_ms is not null and miss_ms is not null
+),
+
+ranked as (
+    select
+        *,
+        case
+            when pair_count <= len($ranks::bigint[]) then list_extract($ranks::bigint[], pair_count)
+            else floor(pair_count / 2 - 0.979982 * sqrt(pair_count))::bigint
+        end as low_rank
+    from pair
+),
+
+chosen as (
+    select
+        name,
+        is_total,
+        any_value(pair_count) as pair_count,
+        max(gain_ms) filter (place = (pair_count + 1) // 2) as gain_ms,
+        max(gain_ms) filter (place = low_rank) as low_ms,
+        max(gain_ms) filter (low_rank > 0 and place = pair_count + 1 - low_rank) as high_ms
+    from ranked
+    group by name, is_total
+)
+
+select
+    name::varchar as name,
+    is_total,
+    pair_count,
+    sign(gain_ms) * three_digits(abs(gain_ms)) as gain_ms,
+    sign(low_ms) * three_digits(abs(low_ms)) as low_ms,
+    sign(high_ms) * three_digits(abs(high_ms)) as high_ms
+from chosen
+order by is_total, name
