@@ -40,6 +40,10 @@ class Plot:
     """What `values` are called together where a `whole` is given."""
     target: str | None = None
     """The column of what each row should reach, or stay below."""
+    is_target_most: bool = False
+    """The target is the most that is good; without it, the least."""
+    is_rate: bool = False
+    """The values are per something: neither their sum nor "the others together" has a meaning."""
     reference: float | None = None
     """One value that every row is held against, such as a burn rate of 1."""
 

@@ -1,5 +1,6 @@
 """A chart as inline SVG: altair describes it, vl-convert draws it. No browser, no network."""
 
+import math
 from typing import Any
 
 from wai_ops.core.errors import UsageError
@@ -11,8 +12,9 @@ from wai_ops.render.series import Chart
 from wai_ops.render.svg import clean
 
 INSTALL_HINT = "pip install 'wai-ops[viz]'"
-_FONT_PX = 12
-_GLYPH_PX = 6.8
+_FONT_PX = 13
+"""What room is reckoned with. The style sheet writes at 12, as the reader's font may be wider."""
+_GLYPH_PX = 7.4
 """About the width of a digit at that size."""
 _DAY_LABELS_PX = 64
 _LOG_FROM = 30.0
@@ -80,9 +82,10 @@ def _bars(alt: Any, chart: Chart, width: int) -> list[Any]:
         )
     ]
     if not is_share:
+        near = (high - low) * 0.12
         values = [
-            {"label": label, "value": end[1], "text": text}
-            for label, end, text in zip(chart.labels, ends, texts, strict=True)
+            {"label": label, "value": _after(chart, n, ends[n][1], near), "text": texts[n]}
+            for n, label in enumerate(chart.labels)
         ]
         layers.append(
             alt.Chart(alt.Data(values=values))
@@ -103,7 +106,7 @@ def _held_against(alt: Any, chart: Chart, width: int) -> list[Any]:
     if ticks:
         layers.append(
             alt.Chart(alt.Data(values=ticks))
-            .mark_tick(color=palette.INK, thickness=2.5, size=22)
+            .mark_tick(color=palette.INK, thickness=2.5, size=22, opacity=1)
             .encode(y=_rows(alt, chart, width), x="value:Q", description="tip:N")
         )
     if chart.reference is not None:
@@ -119,7 +122,10 @@ def _ranges(alt: Any, chart: Chart, width: int) -> list[Any]:
     known = [value for series in chart.series for value in _known(series.values)]
     is_log = min(known) > 0 and max(known) / min(known) >= _LOG_FROM
     scale = alt.Scale(type="log", nice=True) if is_log else alt.Scale(zero=True, nice=True)
-    x = alt.X("value:Q", title=None, scale=scale, axis=_axis(alt, chart.unit, width, max(known)))
+    axis = _axis(alt, chart.unit, width, max(known))
+    if is_log:
+        axis.values = _log_ticks(min(known), max(known))
+    x = alt.X("value:Q", title=None, scale=scale, axis=axis)
     spans = [
         {"label": label, "value": min(of_row), "until": max(of_row)}
         for n, label in enumerate(chart.labels)
@@ -142,6 +148,13 @@ def _ranges(alt: Any, chart: Chart, width: int) -> list[Any]:
         )
     )
     return [rules, points]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of each decade; over many decades the 1 alone."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if len(decades) <= 3 else (1,)
+    return [step * 10.0**decade for decade in decades for step in steps]
 
 
 def _days(alt: Any, chart: Chart, width: int) -> list[Any]:
@@ -268,6 +281,13 @@ def _end(chart: Chart, row: int) -> tuple[float, float]:
     """How far the bar of a row reaches to the left and to the right."""
     values = _known([series.values[row] for series in chart.series])
     return sum(v for v in values if v < 0), sum(v for v in values if v > 0)
+
+
+def _after(chart: Chart, row: int, end: float, near: float) -> float:
+    """Where a bar's number stands: behind its end, and behind a mark that it would cover."""
+    target = chart.targets[row] if chart.targets else None
+    held = [value for value in (target, chart.reference) if value is not None]
+    return max([end, *(value for value in held if end - near / 12 < value < end + near)])
 
 
 def _end_text(chart: Chart, row: int) -> str:

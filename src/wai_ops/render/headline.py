@@ -6,7 +6,7 @@ from wai_ops.core.plot import Mark, Plot
 from wai_ops.core.table import Unit
 from wai_ops.render.units import to_human
 
-_ADDS_UP = {Unit.COUNT, Unit.TOKENS, Unit.USD, Unit.NEURONS, Unit.BYTES}
+_ADDITIVE = {Unit.COUNT, Unit.TOKENS, Unit.USD, Unit.NEURONS, Unit.BYTES}
 
 Named = tuple[str, Sequence[float | None]]
 """The name of a series, and its values."""
@@ -25,16 +25,21 @@ def headline(
     if plot.reference is not None:
         finding = _against(unit, labels, series, plot.reference)
     elif targets and any(target is not None for target in targets):
-        finding = _below_target(series[0][1], targets)
+        finding = _past_target(plot, series[0][1], targets)
     elif mark is Mark.SHARES:
         finding = _share_of_first(series)
-    elif unit not in _ADDS_UP:
+    elif not adds_up(plot, unit):
         finding = _span(unit, labels, series)
     elif plot.whole is not None:
         finding = _parts(plot, unit, series)
     else:
         finding = _sum_and_largest(mark, unit, labels, series)
     return f"{plot.title}: {finding}" if finding else plot.title
+
+
+def adds_up(plot: Plot, unit: Unit) -> bool:
+    """Whether values of several rows make sense as one sum."""
+    return unit in _ADDITIVE and not plot.is_rate and plot.reference is None
 
 
 def _sum_and_largest(mark: Mark, unit: Unit, labels: Sequence[str], series: Sequence[Named]) -> str:
@@ -64,12 +69,17 @@ def _share_of_first(series: Sequence[Named]) -> str:
     return f"{shown(_total(values) / whole, Unit.RATIO)} {name.lower()}" if whole > 0 else ""
 
 
-def _below_target(values: Sequence[float | None], targets: Sequence[float | None]) -> str:
+def _past_target(
+    plot: Plot, values: Sequence[float | None], targets: Sequence[float | None]
+) -> str:
     pairs = [
         (value, target)
         for value, target in zip(values, targets, strict=True)
         if value is not None and target is not None
     ]
+    if plot.is_target_most:
+        above = sum(value > target for value, target in pairs)
+        return f"{above} of {len(pairs)} above target"
     below = sum(value < target for value, target in pairs)
     return f"{below} of {len(pairs)} below target"
 

@@ -14,14 +14,13 @@ from typing import Any
 from wai_ops.core.plot import Mark, Plot
 from wai_ops.core.table import Table, Unit
 from wai_ops.core.text import one_line
-from wai_ops.render.headline import headline
+from wai_ops.render.headline import adds_up, headline
 from wai_ops.render.values import cells, columns
 
 MOST_ROWS = 12
 MOST_SERIES = 6
 OTHER = "other"
 _NAME_LIMIT = 60
-_ADDITIVE = {Unit.COUNT, Unit.TOKENS, Unit.USD, Unit.NEURONS, Unit.BYTES}
 _OVER_DAYS = {Mark.LINES, Mark.COLUMNS}
 _TIME_COLUMNS = {"day"}
 
@@ -81,7 +80,7 @@ def to_chart(table: Table[Any], plot: Plot) -> Chart | Blank:
     if all(value is None for series in read.series for value in series.values):
         return Blank(plot.title, "nothing of this was reported in this window")
     mark = _mark(plot, label)
-    is_sum = unit in _ADDITIVE and plot.reference is None
+    is_sum = adds_up(plot, unit)
     shown = _over_days(read) if mark in _OVER_DAYS else _cut_rows(read, is_sum=is_sum)
     shown = _cut_series(shown, is_sum=is_sum)
     return Chart(

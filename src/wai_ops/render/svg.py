@@ -13,7 +13,7 @@ _ELEMENTS = {"svg", "g", "path", "text", "tspan", "line", "rect", "circle", "cli
 _ATTRIBUTES = {
     *("d", "transform", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "dx", "dy", "viewBox"),
     *("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin"),
-    *("opacity", "fill-opacity", "stroke-opacity", "font-size", "font-weight", "text-anchor"),
+    *("opacity", "fill-opacity", "stroke-opacity", "font-weight", "text-anchor"),
     *("width", "height", "id", "clip-path"),
 }
 _VALUE = re.compile(r"[A-Za-z0-9 .,#%()+-]*\Z")

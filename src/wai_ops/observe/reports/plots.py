@@ -26,7 +26,10 @@ COST_BY_STATE = Plot(
     values=("metered_cost_usd", "confirmed_cost_usd", "estimated_cost_usd"),
 )
 COST_PER_RESOLVED = Plot(
-    title="Cost per resolved workflow", mark=Mark.BARS, values=("resolved_cost_usd",)
+    title="Cost per resolved workflow",
+    mark=Mark.BARS,
+    values=("resolved_cost_usd",),
+    is_rate=True,
 )
 
 
