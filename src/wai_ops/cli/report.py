@@ -5,8 +5,10 @@ from wai_ops.cli import (
     report_cost,
     report_slo,
     report_tools,
+    report_kpi,
     report_audit_cost,
     report_anomalies,
+    report_timeline,
 )
 from wai_ops.cli.report_app import app
 
@@ -15,6 +17,8 @@ __all__ = [
     "report_anomalies",
     "report_audit_cost",
     "report_cost",
+    "report_kpi",
     "report_slo",
+    "report_timeline",
     "report_tools",
 ]

@@ -127,6 +127,11 @@ class LiveState:
         """Add one fact to the outbox."""
         self.execute("insert into outbox (kind, payload) values (?, ?)", (kind, _encode(payload)))
 
+    def announced(self) -> list[dict[str, Any]]:
+        """What is known of the attempts that are in flight, the first announced first."""
+        rows = self.execute("select payload from inflight order by rowid").fetchall()
+        return [json.loads(payload) for (payload,) in rows]
+
     # The fold's side.
 
     def reconcile(self, alive: Callable[[str], bool] = is_alive) -> int:

@@ -20,7 +20,7 @@ from wai_ops.observe.reports.slice import Dimension, Slice
 
 LOOP_AT = 3
 """So many calls of one tool with the same arguments in one turn are a loop."""
-_CARRIED = (
+CARRIED = (
     Dimension.WORKFLOW,
     Dimension.TENANT,
     Dimension.MODEL,
@@ -102,10 +102,10 @@ def read_tools(
 ) -> list[ToolGroup]:
     """Every group, the most calls first, and everything, last. Raises DataError, UsageError."""
     for condition in part.where:
-        if condition.key not in _CARRIED:
+        if condition.key not in CARRIED:
             raise UsageError(
                 f"--where {condition.key}: tool calls do not carry it",
-                hint=f"one of {', '.join(_CARRIED)}",
+                hint=f"one of {', '.join(CARRIED)}",
             )
     return query_slice(
         store,
