@@ -132,7 +132,7 @@ def _workflow_row(
     name = group.name
     cost_target = targets_of(settings.slo, name).cost_per_resolved_usd
     cache = current.cache(group)
-    targets = CacheTargets(settings.cache.target_ratio, settings.cache.workflows)
+    targets = CacheTargets(default=settings.cache.target_ratio, workflows=settings.cache.workflows)
     cache_target = None if cache is None else targets.of(cache, Dimension.WORKFLOW)
     cost = current.per_resolved(group)
     verdicts = [_at_most(cost_target, cost), _at_least(cache_target, cache)]
