@@ -163,7 +163,7 @@ def cost_report(
     if total is not None:
         notes = list(_notes(store, part, total, kept=kept))
         notes += source_notes(total, found, part)
-    notes += _outcome_notes(found, ended.get((None, True)))
+        notes += _outcome_notes(found, ended.get((None, True)))
     notes += missing_notes(found, store.folded.in_flight_count)
     return Table(
         row_type=row_type_by(CostNumbers, by),

@@ -10,12 +10,13 @@ from a missing value is missing, and a missing answer is neither yes nor no.
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, DivisionByZero, InvalidOperation
 from enum import Enum
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from wai_ops.core.clock import to_utc_text
 from wai_ops.core.errors import UsageError
@@ -24,6 +25,7 @@ from wai_ops.core.text import one_line
 from wai_ops.observe.reports.compare import declared_columns, values_of
 
 _LONGEST = 2000
+_DEEPEST = 60
 _MATHS: dict[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
@@ -67,8 +69,10 @@ def parse_rule(text: str) -> Rule:
     if len(text) > _LONGEST:
         raise _wrong(text, f"it is longer than {_LONGEST} characters")
     try:
-        body = ast.parse(text.strip(), mode="eval").body
-        nodes = list(ast.walk(body))
+        with catch_warnings():
+            simplefilter("ignore")  # Python's advice on odd texts is not for our users
+            body = ast.parse(text.strip(), mode="eval").body
+        nodes = list(_walk(body, text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _wrong(text, "it is not a condition") from None
     calls = [node for node in nodes if isinstance(node, ast.Call)]
@@ -87,6 +91,16 @@ def parse_rule(text: str) -> Rule:
     functions = {id(call.func) for call in calls}
     names = {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in functions}
     return Rule(text, body, frozenset(names))
+
+
+def _walk(body: ast.expr, text: str) -> Iterator[ast.AST]:
+    level: list[ast.AST] = [body]
+    for _ in range(_DEEPEST):
+        yield from level
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise _wrong(text, "it is nested too deeply")
 
 
 def judge(table: Table[Any], rule: Rule) -> Table[Any]:

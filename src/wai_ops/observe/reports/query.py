@@ -49,10 +49,16 @@ def query_rolled(
     """Like `query_slice`, with the whole days from a roll-up that keeps `kept` apart.
 
     With nothing in `kept`, or a slice by anything else, the table answers alone: the same figures.
+    So it does while days wait for their roll-ups to be made anew.
     """
-    if not kept:
+    if not kept or _has_stale_days(store):
         return _run(store, row_type, name, over_calls(part, by), parameters)
     return _run(store, row_type, name, over_days_and_edges(part, by, kept), parameters)
+
+
+def _has_stale_days(store: Store) -> bool:
+    with translated(store.path):
+        return bool(store.connection.execute("select exists (from rollup_dirty)").fetchall()[0][0])
 
 
 def _run(
