@@ -3,20 +3,29 @@
 
 from wai_ops.cli import (
     report_cost,
+    report_failures,
+    report_affinity,
+    report_cache,
     report_slo,
     report_tools,
     report_kpi,
     report_audit_cost,
     report_anomalies,
     report_timeline,
+    report_html,
 )
 from wai_ops.cli.report_app import app
 
 __all__ = [
     "app",
+    "report_affinity",
     "report_anomalies",
     "report_audit_cost",
+    "report_baseline",
+    "report_cache",
     "report_cost",
+    "report_failures",
+    "report_html",
     "report_kpi",
     "report_slo",
     "report_timeline",

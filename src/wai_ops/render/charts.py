@@ -27,6 +27,16 @@ def draw(chart: Chart, *, key: str, width: int) -> str:
 
     `key` must be unique on the page: ids begin with it.
     """
+    alt, vl_convert = require_charts()
+    picture = _layers(alt, chart, width)
+    spec = picture.configure(**_config()).to_dict(validate=False)
+    # The data stands inside, and nothing may be fetched.
+    drawn = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    return clean(drawn, key=key, label=chart.title)
+
+
+def require_charts() -> tuple[Any, Any]:
+    """Return altair and vl_convert. Raises UsageError when they are not installed."""
     try:
         import altair as alt
         import vl_convert
@@ -34,11 +44,7 @@ def draw(chart: Chart, *, key: str, width: int) -> str:
         raise UsageError(
             f"charts need packages that are not installed: {error.name}", hint=INSTALL_HINT
         ) from error
-    picture = _layers(alt, chart, width)
-    spec = picture.configure(**_config()).to_dict(validate=False)
-    # The data stands inside, and nothing may be fetched.
-    drawn = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return clean(drawn, key=key, label=chart.title)
+    return alt, vl_convert
 
 
 def _layers(alt: Any, chart: Chart, width: int) -> Any:
@@ -120,6 +126,7 @@ def _held_against(alt: Any, chart: Chart, width: int) -> list[Any]:
 
 def _ranges(alt: Any, chart: Chart, width: int) -> list[Any]:
     known = [value for series in chart.series for value in _known(series.values)]
+    known += [] if chart.reference is None else [chart.reference]
     is_log = min(known) > 0 and max(known) / min(known) >= _LOG_FROM
     scale = alt.Scale(type="log", nice=True) if is_log else alt.Scale(zero=True, nice=True)
     axis = _axis(alt, chart.unit, width, max(known))
@@ -147,7 +154,7 @@ def _ranges(alt: Any, chart: Chart, width: int) -> list[Any]:
             description="tip:N",
         )
     )
-    return [rules, points]
+    return [rules, points, *_held_against(alt, chart, width)]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

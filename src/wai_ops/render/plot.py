@@ -169,6 +169,7 @@ class _Canvas:
 
     def _ranges(self, chart: Chart) -> None:
         known = [v for series in chart.series for v in series.values if v is not None]
+        known += [] if chart.reference is None else [chart.reference]
         is_log = min(known) > 0 and max(known) / min(known) >= _LOG_FROM
         place = math.log10 if is_log else float
         for n, row in enumerate(self._rows(chart.labels)):
@@ -177,6 +178,8 @@ class _Canvas:
                 for index, series in enumerate(chart.series)
                 if (value := series.values[n]) is not None
             ]
+            for value in _held(chart, n):
+                self._text(place(value), row, _HELD)
             if points:
                 ends = [at for _, _, at in points]
                 self._segment([min(ends), max(ends)], [row, row], "-", len(_COLOURS) - 1)

@@ -5,8 +5,9 @@ series are drawn, the others as one "other" where values can be added, and else 
 counted in the caption. What is unknown is never drawn as zero.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,8 +22,8 @@ MOST_ROWS = 12
 MOST_SERIES = 6
 OTHER = "other"
 _NAME_LIMIT = 60
+_NONE = "(none)"
 _OVER_DAYS = {Mark.LINES, Mark.COLUMNS}
-_TIME_COLUMNS = {"day"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +72,37 @@ def to_chart(table: Table[Any], plot: Plot) -> Chart | Blank:
     declared = columns(table)
     units = {column.name: column.unit for column in declared}
     names = {column.name: one_line(column.label, _NAME_LIMIT) for column in declared}
+    label, unit = plot.label or declared[0].name, units[plot.values[0]]
+    if plot.label is None:
+        plot = replace(plot, title=f"{plot.title} by {label.replace('_', ' ')}")
     rows = [dict(zip(units, cells(row, declared), strict=True)) for row in table.rows]
-    label = plot.label or declared[0].name
-    unit = units[plot.values[0]]
     if not rows:
-        return Blank(plot.title, "no calls in this window")
-    read = _long(rows, plot, label) if plot.split else _wide(rows, plot, label, names)
-    if all(value is None for series in read.series for value in series.values):
-        return Blank(plot.title, "nothing of this was reported in this window")
-    mark = _mark(plot, label)
+        return Blank(plot.title, "nothing of this in the window")
     is_sum = adds_up(plot, unit)
+    if plot.split is None:
+        read = _wide(rows, plot, label, names, is_sum=is_sum)
+    else:
+        read = _long(rows, plot, label)
+    if all(value is None for series in read.series for value in series.values):
+        return Blank(plot.title, "nothing of this was reported in the window")
+    mark = _mark(plot, read.labels, is_sum=is_sum)
+    title = headline(
+        plot,
+        mark,
+        unit,
+        labels=read.labels,
+        series=[(series.name, series.values) for series in read.series],
+        targets=read.targets,
+    )
     shown = _over_days(read) if mark in _OVER_DAYS else _cut_rows(read, is_sum=is_sum)
     shown = _cut_series(shown, is_sum=is_sum)
     return Chart(
-        title=headline(
-            plot,
-            mark,
-            unit,
-            labels=read.labels,
-            series=[(series.name, series.values) for series in read.series],
-            targets=read.targets,
-        ),
+        title=title,
         mark=mark,
         unit=unit,
         labels=shown.labels,
         series=shown.series,
-        targets=shown.targets,
+        targets=shown.targets if mark not in _OVER_DAYS else (),
         reference=plot.reference,
         caption=shown.caption,
     )
@@ -112,21 +118,22 @@ class _Read:
     caption: str = ""
 
 
-def _mark(plot: Plot, label: str) -> Mark:
-    """A report by day is drawn over days."""
-    if label not in _TIME_COLUMNS:
+def _mark(plot: Plot, labels: Sequence[str], *, is_sum: bool) -> Mark:
+    """A report by day is drawn over days: columns where values add up, else lines."""
+    named = [label for label in labels if label != _NONE]
+    if plot.mark in _OVER_DAYS or not named or not all(map(_is_day, named)):
         return plot.mark
-    match plot.mark:
-        case Mark.BARS | Mark.SHARES:
-            return Mark.COLUMNS
-        case Mark.RANGES:
-            return Mark.LINES
-        case _:
-            return plot.mark
+    is_stacked = plot.mark is not Mark.RANGES and (is_sum or plot.mark is Mark.SHARES)
+    return Mark.COLUMNS if is_stacked else Mark.LINES
 
 
 def _wide(
-    rows: Sequence[Mapping[str, Any]], plot: Plot, label: str, names: Mapping[str, str]
+    rows: Sequence[Mapping[str, Any]],
+    plot: Plot,
+    label: str,
+    names: Mapping[str, str],
+    *,
+    is_sum: bool,
 ) -> _Read:
     labels = tuple(_name(row[label]) for row in rows)
     series = [Series(names[key], tuple(_number(row[key]) for row in rows)) for key in plot.values]
@@ -134,7 +141,31 @@ def _wide(
         rest = tuple(_left_over(row, plot.whole, plot.values) for row in rows)
         series.insert(0, Series(plot.rest, rest))
     targets = () if plot.target is None else tuple(_number(row[plot.target]) for row in rows)
-    return _Read(labels, tuple(series), targets)
+    read = _Read(labels, tuple(series), targets)
+    return read if len(set(labels)) == len(labels) else _distinct(read, is_sum=is_sum)
+
+
+def _distinct(read: _Read, *, is_sum: bool) -> _Read:
+    """No label twice: such rows are one where they add up, and else are told apart by a number."""
+    if not is_sum:
+        seen: Counter[str] = Counter()
+        labels = []
+        for label in read.labels:
+            seen[label] += 1
+            labels.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+        return replace(read, labels=tuple(labels))
+    names = tuple(dict.fromkeys(read.labels))
+    series = tuple(
+        replace(
+            item,
+            values=tuple(
+                _sum([v for at, v in zip(read.labels, item.values, strict=True) if at == name])
+                for name in names
+            ),
+        )
+        for item in read.series
+    )
+    return _Read(names, series)
 
 
 def _long(rows: Sequence[Mapping[str, Any]], plot: Plot, label: str) -> _Read:
@@ -222,7 +253,7 @@ def _is_day(label: str) -> bool:
 def _name(value: Any) -> str:
     if isinstance(value, datetime):
         value = value.astimezone(UTC).date()
-    return "(none)" if value is None else one_line(str(value), _NAME_LIMIT)
+    return _NONE if value is None else one_line(str(value), _NAME_LIMIT)
 
 
 def _number(value: Any) -> float | None:
