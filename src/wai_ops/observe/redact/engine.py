@@ -12,7 +12,7 @@ same tag within a state folder, and nobody without the key can try guesses again
 import hmac
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Protocol, Self
@@ -28,6 +28,7 @@ WINDOW = 32 * 1024
 REACH = 16 * 1024
 """Bytes that it looks ahead: no secret and no run that is masked as a whole is longer, but for
 those that are masked in parts."""
+_SHORT = 4 * 1024
 MAX_DEPTH = 100
 MASK = r"\[redacted:[a-z0-9-]{1,40}:[0-9a-f]{8}\]"
 _MASK = re.compile(MASK.encode())
@@ -42,8 +43,12 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """One secret in a text: what to mask, and what it is called."""
+    """One secret in a text: what to mask, and what it is called.
 
+    `begin` is where the words begin that gave it away; a text must not be cut after it.
+    """
+
+    begin: int
     start: int
     end: int
     rank: int
@@ -144,14 +149,15 @@ class Redactor:
         return StreamRedactor(self)
 
     def find(self, raw: bytes) -> list[Find]:
-        """The secrets in at most one window of bytes, in order, none overlapping another."""
+        """All secrets in at most one window of bytes, as they stand and encoded, overlaps too."""
         hidden = _hidden(raw)
         found = list(self._scan(hidden))
         for view in self._views(hidden):
             for hit in self._scan(view.text):
+                begin, _ = view.place(hit.begin, hit.begin + 1)
                 start, end = view.place(hit.start, hit.end)
-                found.append(Find(start, end, hit.rank, hit.kind, hit.secret))
-        return _merged(found)
+                found.append(Find(begin, start, end, hit.rank, hit.kind, hit.secret))
+        return found
 
     def mask(self, kind: str, secret: bytes) -> bytes:
         """The mask that stands for a secret."""
@@ -171,7 +177,7 @@ class Redactor:
                 kind, secret = self._known[text[start:end]]
                 if text[start:end] in _base64_of(secret):
                     start, end = _widened(text, start, end)
-                yield Find(start, end, 0, kind, secret)
+                yield Find(start, start, end, 0, kind, secret)
         if self._suspect.search(text) is None:
             return
         lower = text.lower()
@@ -183,14 +189,15 @@ class Redactor:
         """Mask a text that has no more to come."""
         return self._replaced(raw, self.find(raw), len(raw))
 
-    def _replaced(self, raw: bytes, finds: Iterable[Find], end: int) -> bytes:
+    def _replaced(self, raw: bytes, finds: list[Find], end: int) -> bytes:
+        """The text up to `end`, with masks for what was found."""
         out: list[bytes] = []
         position = 0
-        for found in finds:
+        for found in merged(finds):
             if found.start >= end:
                 break
             out += (raw[position : found.start], self.mask(found.kind, found.secret))
-            position = found.end
+            position = min(found.end, end)
             self.counts[found.kind] += 1
         if not out:
             return raw if end == len(raw) else raw[:end]
@@ -260,16 +267,32 @@ class StreamRedactor:
 
 
 def _cut(window: bytes, finds: list[Find]) -> int:
-    """Where a window may end: within no find, and after a blank where one is near."""
+    """Where a window may end: within no find, and after a blank where one is near.
+
+    A find that goes on beyond the window is looked at again from its beginning. One that fills a
+    whole window is cut, but never where it would cut a shorter one.
+    """
     blank = max(window.rfind(mark, WINDOW - 1024, WINDOW) for mark in (b"\n", b" ", b","))
-    cut = blank + 1 if blank > 0 else WINDOW
-    for found in finds:
-        if found.start < cut < found.end:
-            # One that goes on beyond the window is looked at again from its beginning.
-            if found.end == len(window) and found.start > 0:
-                return found.start
-            return found.end
-    return cut
+    wanted = blank + 1 if blank > 0 else WINDOW
+    begin, end = _zone(wanted, finds)
+    if end == len(window) and begin == 0:
+        begin, end = _zone(wanted, [one for one in finds if one.end - one.begin <= _SHORT])
+    return begin or end
+
+
+def _zone(place: int, finds: list[Find]) -> tuple[int, int]:
+    """The stretch of overlapping finds that holds a place; the place itself if none does."""
+    begin = end = place
+    zone_begin = zone_end = 0
+    for found in sorted(finds, key=lambda one: one.begin):
+        if found.begin >= zone_end:
+            if zone_begin < place < zone_end:
+                break
+            zone_begin = found.begin
+        zone_end = max(zone_end, found.end)
+    if zone_begin < place < zone_end:
+        begin, end = zone_begin, zone_end
+    return begin, end
 
 
 def _shaped(rule: Rule, text: bytes) -> Iterator[Find]:
@@ -279,22 +302,21 @@ def _shaped(rule: Rule, text: bytes) -> Iterator[Find]:
         start, end = match.span(group)
         secret = text[start:end]
         if rule.accept is None or rule.accept(secret):
-            yield Find(start, end, rule.rank, rule.kind, secret)
+            yield Find(match.start(), start, end, rule.rank, rule.kind, secret)
 
 
-def _merged(finds: list[Find]) -> list[Find]:
+def merged(finds: list[Find]) -> list[Find]:
     """Finds in order; those that overlap become one, under the name of the surest."""
-    finds.sort(key=lambda found: (found.start, -found.end))
-    merged: list[Find] = []
-    for found in finds:
-        if merged and found.start < merged[-1].end:
-            last = merged[-1]
-            best = min(last, found, key=lambda one: (one.rank, one.start - one.end))
-            end = max(last.end, found.end)
-            merged[-1] = Find(last.start, end, best.rank, best.kind, best.secret)
-        else:
-            merged.append(found)
-    return merged
+    out: list[Find] = []
+    for found in sorted(finds, key=lambda one: (one.start, -one.end)):
+        if not out or found.start >= out[-1].end:
+            out.append(found)
+            continue
+        last = out[-1]
+        best = min(last, found, key=lambda one: (one.rank, one.start - one.end))
+        end = max(last.end, found.end)
+        out[-1] = Find(last.begin, last.start, end, best.rank, best.kind, best.secret)
+    return out
 
 
 def _hidden(raw: bytes) -> bytes:
