@@ -12,6 +12,7 @@ from wai_ops.cli import (
     report_audit_cost,
     report_anomalies,
     report_timeline,
+    report_baseline,
     report_html,
 )
 from wai_ops.cli.report_app import app

@@ -94,6 +94,8 @@ class ReportCall:
     plot: bool = False
     name: str = ""
     """The command, as its function is called."""
+    by: str | None = None
+    """What one row stands for, where the command has a choice."""
 
     def run(self, build: "Callable[[Store, Slice], Table[Any]]") -> None:
         """Open the ledger, build the report and what it is compared with, and deliver the result.
@@ -137,14 +139,15 @@ class ReportCall:
     def _earlier(self, window: "Window") -> "Callable[..., Table[Any]] | None":
         if self.compare is None:
             return None
-        from wai_ops.observe.reports.compare import compared, previous_window
+        from wai_ops.observe.reports.compare import compared, compared_with, previous_window
 
         if self.compare == PREVIOUS:
             before = previous_window(window, now=self.context.clock.now())
             return lambda table, build: compared(table, build(before), before.describe())
-        from wai_ops.core.errors import UsageError
+        from wai_ops.cli.report_baseline import compare_with
 
-        raise UsageError(f"--compare {self.compare!r} is not known", hint="try --compare previous")
+        earlier = compare_with(self.context, self.compare, self.name, self.by)
+        return lambda table, _: compared_with(table, earlier(table))
 
 
 _SHARED: dict[str, tuple[Any, Any]] = {
@@ -180,8 +183,16 @@ def report_command(command: Callable[..., None]) -> Callable[..., None]:
         fmt = Format.JSON if given.pop("as_json") else given.pop("fmt")
         given.pop("fmt", None)
         where = tuple(given.pop("where") or ())
-        name = command.__name__
-        command(ReportCall(context=ctx.obj, fmt=fmt, where=where, name=name, **given), **options)
+        by = options.get("by")
+        call = ReportCall(
+            context=ctx.obj,
+            fmt=fmt,
+            where=where,
+            name=command.__name__,
+            by=None if by is None else str(by.value),
+            **given,
+        )
+        command(call, **options)
 
     parameters = [context, *own, *shared]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
