@@ -19,7 +19,7 @@ from wai_ops.observe.reports.evidence import (
     share,
     source_notes,
 )
-from wai_ops.observe.reports.group import row_type_by, to_row
+from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_slice
 from wai_ops.observe.reports.slice import Dimension, Slice
 
@@ -61,12 +61,9 @@ class AffinityNumbers:
     cold_prefix_cost_usd: Decimal | None = col("Missed", Unit.USD)
 
 
-AffinityByRoute = row_type_by(AffinityNumbers, Dimension.ROUTE)
-AffinityByModel = row_type_by(AffinityNumbers, Dimension.MODEL)
-AffinityByWorkflow = row_type_by(AffinityNumbers, Dimension.WORKFLOW)
-AffinityByTenant = row_type_by(AffinityNumbers, Dimension.TENANT)
-AffinityByPrompt = row_type_by(AffinityNumbers, Dimension.PROMPT)
-AffinityByDay = row_type_by(AffinityNumbers, Dimension.DAY)
+def __getattr__(name: str) -> type[AffinityNumbers]:
+    """`AffinityByDay` and its like, made when they are asked for."""
+    return row_type_named(AffinityNumbers, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

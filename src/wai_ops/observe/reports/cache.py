@@ -16,7 +16,7 @@ from wai_ops.observe.reports.evidence import (
     share,
     source_notes,
 )
-from wai_ops.observe.reports.group import row_type_by, to_row
+from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_rolled
 from wai_ops.observe.reports.slice import IN_DAYS, Dimension, Slice
 
@@ -51,13 +51,9 @@ class CacheNumbers:
     gateway_cache_hit_ratio: float | None = col("Gateway hit share", Unit.RATIO)
 
 
-CacheByWorkflow = row_type_by(CacheNumbers, Dimension.WORKFLOW)
-CacheByTenant = row_type_by(CacheNumbers, Dimension.TENANT)
-CacheByModel = row_type_by(CacheNumbers, Dimension.MODEL)
-CacheByPrompt = row_type_by(CacheNumbers, Dimension.PROMPT)
-CacheByRoute = row_type_by(CacheNumbers, Dimension.ROUTE)
-CacheByGateway = row_type_by(CacheNumbers, Dimension.GATEWAY)
-CacheByDay = row_type_by(CacheNumbers, Dimension.DAY)
+def __getattr__(name: str) -> type[CacheNumbers]:
+    """`CacheByDay` and its like, made when they are asked for."""
+    return row_type_named(CacheNumbers, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

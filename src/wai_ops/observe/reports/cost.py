@@ -21,7 +21,7 @@ from wai_ops.observe.reports.evidence import (
     share,
     source_notes,
 )
-from wai_ops.observe.reports.group import row_type_by, to_row
+from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_rolled, query_slice
 from wai_ops.observe.reports.slice import IN_DAYS, Dimension, Slice
 
@@ -61,17 +61,9 @@ class CostNumbers:
     """All known cost of the group, for each of its conversations that ended as resolved."""
 
 
-CostByWorkflow = row_type_by(CostNumbers, Dimension.WORKFLOW)
-CostByTenant = row_type_by(CostNumbers, Dimension.TENANT)
-CostByModel = row_type_by(CostNumbers, Dimension.MODEL)
-CostByPrompt = row_type_by(CostNumbers, Dimension.PROMPT)
-CostByRoute = row_type_by(CostNumbers, Dimension.ROUTE)
-CostByGateway = row_type_by(CostNumbers, Dimension.GATEWAY)
-CostByProvider = row_type_by(CostNumbers, Dimension.PROVIDER)
-CostByTarget = row_type_by(CostNumbers, Dimension.TARGET)
-CostBySource = row_type_by(CostNumbers, Dimension.SOURCE)
-CostByConversation = row_type_by(CostNumbers, Dimension.CONVERSATION)
-CostByDay = row_type_by(CostNumbers, Dimension.DAY)
+def __getattr__(name: str) -> type[CostNumbers]:
+    """`CostByDay` and its like, made when they are asked for."""
+    return row_type_named(CostNumbers, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,14 @@ def row_type_by(numbers: type[NumbersT], by: Dimension) -> type[NumbersT]:
     return made
 
 
+def row_type_named(numbers: type[NumbersT], name: str) -> type[NumbersT]:
+    """The row type of that name, such as `CostByDay`. Raises AttributeError when there is none."""
+    stem, _, by = name.partition("By")
+    if stem == numbers.__name__.removesuffix("Numbers") and by.upper() in Dimension.__members__:
+        return row_type_by(numbers, Dimension[by.upper()])
+    raise AttributeError(name)
+
+
 _MADE: dict[tuple[type, Dimension], type] = {}
 
 
