@@ -1,0 +1,103 @@
+"""Rows of `model_call` for report tests, put in without any of the code that usually makes them."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from support.facts import NOON, ManualClock
+from wai_ops.observe.ledger.rollup import refresh_rollups
+from wai_ops.observe.ledger.store import Store, open_ledger
+
+Call = dict[str, Any]
+DERIVED = ("rollup_day", "rollup_failure", "rollup_latency", "rollup_dirty")
+
+
+def call(number: int, **changes: Any) -> Call:
+    """One call with ids of its own that succeeded; `changes` say what is special about it."""
+    return {
+        "is_first": True,
+        "is_last": True,
+        "sources": "client only",
+        "run_id": f"run-{number}",
+        "attempt_id": f"attempt-{number}",
+        "started_at": NOON,
+        "tenant": "acme",
+        "workflow": "triage",
+        "conversation_id": "c1",
+        "turn_index": 0,
+        "attempt": 1,
+        "prompt_name": "triage",
+        "prompt_version": "3",
+        "contract": "complete",
+        "gateway_id": "default",
+        "provider": "workers-ai",
+        "model": "@cf/a/one",
+        "target": "cloudflare",
+        "endpoint": "/ai/v1/chat/completions",
+        "http_status": 200,
+        "gateway_cache_hit": False,
+        "input_tokens": 1000,
+        "cached_input_tokens": 400,
+        "output_tokens": 50,
+        "ttft_ms": 210.25,
+        "duration_ms": 2000.125,
+        "cost_state": "metered",
+        "cost_usd": Decimal("0.000123456789"),
+        "neurons": Decimal("11.223344454545"),
+        "in_usd_per_m": Decimal("0.1"),
+        "cached_in_usd_per_m": Decimal("0.01"),
+        "out_usd_per_m": Decimal("0.3"),
+        "price_source": "built-in",
+        "price_as_of": "2026-08-28",
+    } | changes
+
+
+def fill(store: Store, rows: Iterable[Call]) -> None:
+    """Make these the only calls of the ledger, with their roll-ups."""
+    connection = store.connection
+    for table in ("model_call", "outcome", *DERIVED):
+        connection.execute(f"delete from {table}")
+    for row in rows:
+        names = ", ".join(row)
+        values = {key: _naive(value) for key, value in row.items()}
+        marks = ", ".join(f"${name}" for name in row)
+        connection.execute(f"insert into model_call ({names}) values ({marks})", values)
+    connection.execute("insert into rollup_dirty select distinct started_at::date from model_call")
+    refresh_rollups(connection, ManualClock())
+
+
+def end(store: Store, conversation_id: str, outcome: str, **changes: Any) -> None:
+    """Record how a conversation ended."""
+    values = {
+        "tenant": "acme",
+        "workflow": "triage",
+        "conversation_id": conversation_id,
+        "outcome": outcome,
+        "source": "recorded",
+        "recorded_at": NOON,
+    } | changes
+    names, marks = ", ".join(values), ", ".join(f"${name}" for name in values)
+    bound = {key: _naive(value) for key, value in values.items()}
+    store.connection.execute(f"insert into outcome ({names}) values ({marks})", bound)
+
+
+@contextmanager
+def ledger_of(folder: Path, rows: Iterable[Call] = ()) -> Iterator[Store]:
+    """An open ledger that holds exactly these calls."""
+    with open_ledger(folder, ManualClock()) as store:
+        fill(store, rows)
+        yield store
+
+
+def hours(count: float) -> datetime:
+    """Noon and so many hours."""
+    return NOON + timedelta(hours=count)
+
+
+def _naive(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.replace(tzinfo=None)
+    return value
