@@ -1,9 +1,9 @@
 """Reading one window until what was read is the whole of it.
 
-While pages are turned, late rows arrive and old ones may go, and every later row moves by one. Then
-the count changes, or the rows that were seen are not as many as were counted, and the window is
-read again. Everything that was seen in any pass is kept: a row is known by its id, so that more is
-never wrong, only less.
+While pages are turned, late rows arrive and old ones may go. So the source counts once more when
+all pages are turned: where the rows that were seen are not as many, the window is read again.
+Everything that was seen in any pass is kept: a row is known by its id, so that more is never wrong,
+only less.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,6 +40,7 @@ class Reading:
     reported_count: int | None
     page_count: int = 0
     duplicate_count: int = 0
+    """Rows that were given more than once, in this pass or another."""
     is_whole: bool = True
     is_sampled: bool = False
     path: Path | None = None
@@ -71,30 +72,25 @@ def _read_once(source: LogSource, reading: Reading, max_rows: int) -> bool:
     span = reading.span
     can_split = span.until - span.since > SHORTEST
     seen: set[str] = set()
-    totals: set[int | None] = set()
+    total: int | None = None
     for page in source.pages(span):
-        if page.total is not None and page.total > max_rows and can_split and not seen:
-            raise TooManyRows(page.total)
+        if page.total is not None:
+            total = page.total
+        if can_split and max(len(seen), (total or 0) if not seen else 0) > max_rows:
+            raise TooManyRows(max(len(seen), total or 0))
         reading.page_count += 1
         reading.is_sampled |= page.is_sampled
-        totals.add(page.total)
-        before = len(seen)
         for row, key in zip(page.rows, page.keys, strict=True):
             row_id = _id_of(row, key)
             seen.add(row_id)
+            reading.duplicate_count += row_id in reading.rows
             if key is None or span.since <= key.created_at < span.until:
                 reading.rows[row_id] = row
                 reading.keys[row_id] = key
-        reading.duplicate_count += len(page.rows) - (len(seen) - before)
-        if len(seen) > max_rows and can_split and page.total is None:
-            raise TooManyRows(len(seen))
-        if page.rows and len(seen) == before:
-            break  # nothing new on a page: it repeats itself, and the count will tell
-    if totals == {None}:
+    if total is None:
         return True
-    beyond = len(seen) - sum(1 for row_id in seen if row_id in reading.rows)
-    reading.reported_count = max(total for total in totals if total is not None) - beyond
-    return totals == {len(seen)}
+    reading.reported_count = total - sum(1 for row_id in seen if row_id not in reading.rows)
+    return total == len(seen)
 
 
 def _id_of(row: RawRow, key: RowKey | None) -> str:
