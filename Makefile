@@ -8,11 +8,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find src completions -type f -not -name '*.pyc' 2>/dev/null)
 CHECKED := src tests scripts benchmarks
 NODE := $(VENV)/node
+FOCUS := $(VENV)/focus
 PYTEST_ARGS ?= -q -n auto
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test ecosystem check conformance lock format docs bench clean
+.PHONY: help demo test ecosystem focus check conformance lock format docs bench clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,9 @@ test: $(VENV)/.test $(VENV)/.project  ## Run the tests.
 ecosystem: $(VENV)/.ecosystem $(VENV)/.node $(VENV)/.project  ## Run other people's clients against the emulator.
 	WAI_ECOSYSTEM_NODE_MODULES="$(CURDIR)/$(NODE)/node_modules" $(BIN)/python -m pytest -q \
 		-W default -W ignore::ResourceWarning tests/ecosystem
+
+focus: $(VENV)/.test $(VENV)/.focus $(VENV)/.project  ## Run the FinOps Foundation's validator over the FOCUS export.
+	$(BIN)/python scripts/check_focus.py --validator $(FOCUS)/bin/focus-validator
 
 check: $(VENV)/.test $(VENV)/.project  ## Check format, lint, types, import directions and generated files.
 	$(BIN)/ruff format --check $(CHECKED)
@@ -75,6 +79,13 @@ $(VENV)/.lock: $(VENV)/.base requirements/lock.txt
 $(VENV)/.ecosystem: $(VENV)/.test requirements/ecosystem.txt
 	@echo "Installing other people's Python packages (300 MB) ..."
 	@$(PIP) install --require-hashes -r requirements/ecosystem.txt
+	@touch $@
+
+# The validator has a Python and packages of its own: it needs 3.12, and holds to an older DuckDB.
+$(VENV)/.focus: $(VENV)/.base requirements/focus.txt
+	@echo "Installing the FOCUS validator (600 MB) ..."
+	@python=$$(PYTHON= sh scripts/find_python.sh 12) && "$$python" -m venv $(FOCUS)
+	@$(FOCUS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/focus.txt
 	@touch $@
 
 # Versions are exact in package.json. Nothing that comes along may run a script of its own.

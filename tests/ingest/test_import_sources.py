@@ -84,7 +84,7 @@ def test_a_link_that_is_named_is_the_file_behind_it(logs: Path) -> None:
 
 @pytest.mark.parametrize("name", ["gone", "gone/*.gz", "\0", "x" * 5000])
 def test_what_is_not_there_is_said(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="does not exist|matches no file"):
+    with pytest.raises(UsageError, match=r"does not exist|matches no file"):
         find_sources([name], tmp_path)
 
 

@@ -203,7 +203,7 @@ def export(
     \b
     Examples:
       wai logs export parquet --output calls.parquet --since 7d
-      wai logs export focus --output focus.csv --since 2026-01-01 --until 2026-02-01
+      wai logs export focus --output focus.csv --since 2026-01-01
       wai logs export otlp --output spans.jsonl --where tenant=acme
     """
     from wai_ops.cli.diagnostics import message, note
