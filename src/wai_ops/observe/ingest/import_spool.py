@@ -32,7 +32,6 @@ class Spool:
     """The files that one source turns into. Use as a context; then look at paths and counts."""
 
     folder: Path
-    number: int
     redactor: Redactor
     row_count: int = 0
     tool_call_count: int = 0
@@ -49,7 +48,7 @@ class Spool:
 
     def path_of(self, kind: str) -> Path:
         """Where the rows of a kind (`rows`, `tools`, `bodies`) are."""
-        return self.folder / f"{self.number:06}.{kind}.ndjson"
+        return self.folder / f"{kind}-spool.ndjson"
 
     def row(self, line: int, row: Mapping[str, Any]) -> None:
         """Add a gateway row. Raises ValueError when it is no JSON that can be written."""

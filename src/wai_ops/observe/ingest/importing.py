@@ -7,7 +7,7 @@ loses at most the work on one group, and running the same import again goes on w
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +29,9 @@ from wai_ops.observe.ledger.database import (
     transaction,
     translated,
 )
-from wai_ops.observe.ledger.gateway import Batch, ingest_rows, refresh_rollups
+from wai_ops.observe.ledger.gateway import Batch, Ingested, ingest_rows, refresh_rollups
 from wai_ops.observe.ledger.imports import (
+    FileCounts,
     FileRecord,
     KnownFiles,
     append_bodies,
@@ -38,6 +39,7 @@ from wai_ops.observe.ledger.imports import (
     append_quarantine,
     append_removed,
     append_tool_calls,
+    count_files,
     read_known,
     rename_quarantine,
 )
@@ -49,7 +51,7 @@ from wai_ops.observe.redact.engine import Redactor
 if TYPE_CHECKING:
     import duckdb
 
-GROUP_BYTES = 256 * 1024 * 1024
+GROUP_BYTES = 64 * 1024 * 1024
 GROUP_FILES = 500
 _SHOWN = 5
 _INGESTED = (
@@ -159,42 +161,24 @@ def import_files(
     totals = _Totals()
     with _import_folder(state_dir) as folder:
         known = _read_known(state_dir, clock, progress)
-        seen = dict(known.hashes)
-        done = 0
-        for group in _groups(sources):
-            preparer = Preparer(folder, options, redactor)
-            prepared = [
-                item
-                for source in group
-                if (
-                    item := _prepare(preparer, source, known, seen=seen, totals=totals, fetch=fetch)
-                )
-                is not None
-            ]
-            if len(sources) == 1 and totals.refused:
-                raise UsageError(totals.refused[0], hint="give --format, if it is one of them")
-            if options.is_dry_run:
-                for item in prepared:
-                    _count_dry(item, totals)
-            elif prepared:
-                load = _Loader(state_dir, clock, options, totals, prices, redactor, progress)
-                try:
-                    load(prepared)
-                except DamagedError:
-                    if not any(item.is_direct for item in prepared):
-                        raise
-                    load([_slow(preparer, item) for item in prepared])
-            for path in folder.iterdir():
-                path.unlink()
-            done += len(group)
-            told(done=done, total=len(sources), rows=totals.counts["row_count"])
-        if not options.is_dry_run and totals.counts["inserted_count"]:
-            with (
-                ledger_lock(state_dir, clock, progress=progress),
-                translated(ledger_path(state_dir)),
-                open_ledger_file(state_dir, clock) as connection,
-            ):
-                refresh_rollups(connection, clock)
+        preparer = Preparer(options, redactor)
+        load = _Loader(state_dir, clock, options, totals, prices, redactor, progress, preparer)
+        prepare = _Prepare(preparer, known, dict(known.hashes), totals, fetch)
+        group: list[Prepared] = []
+        for number, source in enumerate(sources):
+            item = prepare(source, folder / f"{number:08}")
+            if item is not None:
+                if group and not _fits(group, item):
+                    load(group)
+                    told(done=number, total=len(sources), rows=totals.counts["row_count"])
+                    group = []
+                group.append(item)
+        if totals.refused and not totals.formats and not totals.known:
+            raise UsageError(totals.refused[0], hint="give --format, if it is one of them")
+        if group:
+            load(group)
+            told(done=len(sources), total=len(sources), rows=totals.counts["row_count"])
+        load.finish()
     return _result(totals, options)
 
 
@@ -230,47 +214,43 @@ def _read_known(state_dir: Path, clock: Clock, progress: Progress) -> KnownFiles
         return read_known(connection)
 
 
-def _groups(sources: Iterable[Source]) -> Iterator[list[Source]]:
-    group: list[Source] = []
-    size = 0
-    for source in sources:
-        if group and (size + source.size_bytes > GROUP_BYTES or len(group) >= GROUP_FILES):
-            yield group
-            group, size = [], 0
-        group.append(source)
-        size += source.size_bytes
-    if group:
-        yield group
+def _fits(group: Sequence[Prepared], item: Prepared) -> bool:
+    """Whether a file may share a transaction with others: small ones of the same format may."""
+    size = sum(other.source.size_bytes for other in group) + item.source.size_bytes
+    return item.format is group[0].format and len(group) < GROUP_FILES and size <= GROUP_BYTES
 
 
-def _prepare(
-    preparer: Preparer,
-    source: Source,
-    known: KnownFiles,
-    *,
-    seen: dict[str, str],
-    totals: _Totals,
-    fetch: Fetch,
-) -> Prepared | None:
-    """Fetch, hash and translate one file; None when there is nothing to load of it."""
-    if source.etag is not None and (source.name, source.etag) in known.etags:
-        totals.known.append(source.name)
-        return None
-    here = fetch(source, preparer.folder)
-    try:
-        prepared = preparer.prepare(here, seen)
-    except UnknownFormatError as error:
-        totals.refused.append(str(error))
-        return None
-    if prepared is None:
-        totals.known.append(source.name)
-    else:
-        totals.formats[prepared.format.value] += 1
-    return prepared
+@dataclass(frozen=True, slots=True)
+class _Prepare:
+    preparer: Preparer
+    known: KnownFiles
+    seen: dict[str, str]
+    totals: _Totals
+    fetch: Fetch
+
+    def __call__(self, source: Source, folder: Path) -> Prepared | None:
+        """Fetch, hash and translate one file; None when there is nothing to load of it."""
+        if source.etag is not None and (source.name, source.etag) in self.known.etags:
+            self.totals.known.append(source.name)
+            return None
+        folder.mkdir()
+        try:
+            prepared = self.preparer.prepare(self.fetch(source, folder), folder, self.seen)
+        except UnknownFormatError as error:
+            self.totals.refused.append(str(error))
+            return None
+        if prepared is None:
+            shutil.rmtree(folder)
+            self.totals.known.append(source.name)
+        else:
+            self.totals.formats[prepared.format.value] += 1
+        return prepared
 
 
 @dataclass(frozen=True, slots=True)
 class _Loader:
+    """Loads groups of files of one format, each in one transaction."""
+
     state_dir: Path
     clock: Clock
     options: ImportOptions
@@ -278,52 +258,95 @@ class _Loader:
     prices: PriceBook
     redactor: Redactor
     progress: Progress
+    preparer: Preparer
 
     def __call__(self, group: Sequence[Prepared]) -> None:
-        """Load a group in one transaction."""
-        counts: Counter[str] = Counter()
+        """Load a group, or count it in a dry run; what was made of its files goes."""
+        if self.options.is_dry_run:
+            for item in group:
+                _count_dry(item, self.totals)
+        else:
+            try:
+                self._load(group)
+            except DamagedError:
+                if not any(item.is_direct for item in group):
+                    raise
+                slow = [self.preparer.respool(i) if i.is_direct else i for i in group]
+                self._load(slow)
+        for item in group:
+            shutil.rmtree(item.folder)
+
+    def finish(self) -> None:
+        """Make the roll-ups of the days that changed."""
+        if self.totals.counts["row_count"] and not self.options.is_dry_run:
+            with self._open() as connection:
+                refresh_rollups(connection, self.clock)
+
+    @contextmanager
+    def _open(self) -> Iterator["duckdb.DuckDBPyConnection"]:
         with (
             ledger_lock(self.state_dir, self.clock, progress=self.progress),
             open_ledger_file(self.state_dir, self.clock) as connection,
             translated(ledger_path(self.state_dir)),
-            transaction(connection),
         ):
+            yield connection
+
+    def _load(self, group: Sequence[Prepared]) -> None:
+        counts: Counter[str] = Counter()
+        with self._open() as connection, transaction(connection):
+            files = [item.rows for item in group if item.rows is not None]
+            by_file: dict[Path, FileCounts] = {}
+            if files:
+                if len(files) > 1:
+                    by_file = count_files(connection, files)
+                ingested = self._ingest(connection, files, group[0].format)
+                counts.update({key: getattr(ingested, key) for key in _INGESTED})
+                counts["removed_count"] += sum(ingested.removed.values())
+                if len(files) == 1:
+                    by_file[files[0]] = FileCounts(
+                        ingested.row_count, ingested.inserted_count, ingested.duplicate_count
+                    )
             for item in group:
-                own = self._load(connection, item)
-                append_file(connection, _record(item, own), self.clock)
+                found, refused = FileCounts(), 0
+                if item.rows is not None:
+                    found = by_file.get(item.rows, found)
+                    refused = rename_quarantine(connection, item.rows, item.source.name, item.lines)
+                own = self._load_rest(connection, item)
                 counts += own
+                append_file(connection, _record(item, own, found, refused), self.clock)
         self.totals.counts += counts
         self.totals.counts["file_count"] += len(group)
         for item in group:
             self.totals.notes |= dict.fromkeys(sorted(item.notes))
 
-    def _load(self, connection: "duckdb.DuckDBPyConnection", item: Prepared) -> Counter[str]:
+    def _ingest(
+        self, connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], fmt: LogFormat
+    ) -> Ingested:
+        batch = Batch(
+            files=files,
+            gateway_id=self.options.gateway_id,
+            ingest_source=INGEST_SOURCES[fmt],
+        )
+        return ingest_rows(
+            connection,
+            self.state_dir,
+            self.clock,
+            batch,
+            prices=self.prices,
+            redactor=self.redactor,
+        )
+
+    def _load_rest(self, connection: "duckdb.DuckDBPyConnection", item: Prepared) -> Counter[str]:
+        """Bad lines, tool calls and bodies of one file, and what redaction took from them."""
         clock, name = self.clock, item.source.name
+        bad = [(line.line, line.reason, line.content) for line in item.bad]
+        append_quarantine(connection, name, bad, clock)
+        append_removed(connection, name, item.removed, clock)
         own = Counter(
             quarantined_count=item.bad_count,
             ignored_count=item.ignored_count,
             removed_count=sum(item.removed.values()),
         )
-        if item.rows is not None:
-            batch = Batch(
-                files=[item.rows],
-                gateway_id=self.options.gateway_id,
-                ingest_source=INGEST_SOURCES[item.format],
-            )
-            ingested = ingest_rows(
-                connection,
-                self.state_dir,
-                clock,
-                batch,
-                prices=self.prices,
-                redactor=self.redactor,
-            )
-            rename_quarantine(connection, item.rows, name, item.lines)
-            own.update({key: getattr(ingested, key) for key in _INGESTED})
-            own["removed_count"] += sum(ingested.removed.values())
-        bad = [(line.line, line.reason, line.content) for line in item.bad]
-        append_quarantine(connection, name, bad, clock)
-        append_removed(connection, name, item.removed, clock)
         if item.tools is not None:
             own["tool_call_count"] = append_tool_calls(connection, item.tools)
         if item.bodies is not None:
@@ -331,20 +354,16 @@ class _Loader:
         return own
 
 
-def _slow(preparer: Preparer, item: Prepared) -> Prepared:
-    return preparer.respool(item) if item.is_direct else item
-
-
-def _record(item: Prepared, counts: Counter[str]) -> FileRecord:
+def _record(item: Prepared, own: Counter[str], found: FileCounts, refused: int) -> FileRecord:
     return FileRecord(
         sha256=item.sha256,
         path=item.source.name,
         format=item.format.value,
         size_bytes=item.source.size_bytes,
-        row_count=counts["row_count"] + counts["tool_call_count"],
-        inserted_count=counts["inserted_count"],
-        duplicate_count=counts["duplicate_count"],
-        quarantined_count=counts["quarantined_count"],
+        row_count=found.row_count + own["tool_call_count"],
+        inserted_count=found.inserted_count,
+        duplicate_count=found.duplicate_count,
+        quarantined_count=own["quarantined_count"] + refused,
         etag=item.source.etag,
     )
 

@@ -44,6 +44,8 @@ class Prepared:
     """What the ledger is to load of one file. A path is None where there is nothing of its kind."""
 
     source: Source
+    folder: Path
+    """Where all that was made of it is; to be removed when it is loaded."""
     sha256: str
     format: LogFormat
     is_direct: bool
@@ -63,16 +65,14 @@ class Prepared:
 
 
 class Preparer:
-    """Prepares one group of files; what it makes is in `folder`."""
+    """Makes files ready, each with a folder of its own."""
 
-    def __init__(self, folder: Path, options: "ImportOptions", redactor: Redactor) -> None:
-        """Write into `folder`, which is empty."""
-        self.folder = folder
+    def __init__(self, options: "ImportOptions", redactor: Redactor) -> None:
+        """Read by these options, redact with this redactor."""
         self._options = options
         self._redactor = redactor
-        self._count = 0
 
-    def prepare(self, source: Source, seen: dict[str, str]) -> Prepared | None:
+    def prepare(self, source: Source, folder: Path, seen: dict[str, str]) -> Prepared | None:
         """Make one file ready; None when its content is in `seen`, which then holds it.
 
         Raises UnknownFormatError, UsageError and DataError.
@@ -85,27 +85,32 @@ class Preparer:
         if sha256 in seen:
             return None
         fmt, shape = self._format_of(head, source.name)
-        self._count += 1
         seen[sha256] = source.name
         if is_blank(head):
             return Prepared(
-                source=source, sha256=sha256, format=fmt, is_direct=False, rows=None, removed={}
+                source=source,
+                folder=folder,
+                sha256=sha256,
+                format=fmt,
+                is_direct=False,
+                rows=None,
+                removed={},
             )
         if fmt is LogFormat.GATEWAY and shape is Shape.LINES and not self._options.is_dry_run:
             return Prepared(
                 source=source,
+                folder=folder,
                 sha256=sha256,
                 format=fmt,
                 is_direct=True,
-                rows=self._link(source.path),
+                rows=_link(source.path, folder),
                 removed={},
             )
-        return self._translate(source, sha256, fmt)
+        return self._translate(source, folder, sha256, fmt)
 
     def respool(self, item: Prepared) -> Prepared:
         """Read a file line by line after all: DuckDB could not make sense of it."""
-        self._count += 1
-        return self._translate(item.source, item.sha256, item.format)
+        return self._translate(item.source, item.folder, item.sha256, item.format)
 
     def _format_of(self, head: bytes, name: str) -> tuple[LogFormat, Shape]:
         if head.startswith(_ZSTD):
@@ -121,15 +126,8 @@ class Preparer:
             raise UnknownFormatError(f"{one_line(name)} is in none of the formats {known}")
         return found
 
-    def _link(self, path: Path) -> Path:
-        """A plain name for the file: DuckDB takes some characters for patterns."""
-        ending = ".ndjson.gz" if is_gzip(path) else ".ndjson"
-        link = self.folder / f"{self._count:06}{ending}"
-        link.symlink_to(path.resolve())
-        return link
-
-    def _translate(self, source: Source, sha256: str, fmt: LogFormat) -> Prepared:
-        spool = Spool(self.folder, self._count, self._redactor)
+    def _translate(self, source: Source, folder: Path, sha256: str, fmt: LogFormat) -> Prepared:
+        spool = Spool(folder, self._redactor)
         before = Counter(self._redactor.counts)
         with spool:
             match fmt:
@@ -152,6 +150,7 @@ class Preparer:
                     translate_own(source.path, spool, sha256)
         return Prepared(
             source=source,
+            folder=folder,
             sha256=sha256,
             format=fmt,
             is_direct=False,
@@ -168,3 +167,10 @@ class Preparer:
             notes=frozenset(spool.notes),
             removed=Counter(self._redactor.counts) - before,
         )
+
+
+def _link(path: Path, folder: Path) -> Path:
+    """A plain name for the file: DuckDB takes some characters for patterns."""
+    link = folder / ("rows.ndjson.gz" if is_gzip(path) else "rows.ndjson")
+    link.symlink_to(path.resolve())
+    return link

@@ -54,6 +54,23 @@ def append_file(connection: duckdb.DuckDBPyConnection, record: FileRecord, clock
     run(connection, "imports/file_insert", **values, at_utc=_now(clock))
 
 
+@dataclass(frozen=True, slots=True)
+class FileCounts:
+    """What one file of a batch brings."""
+
+    row_count: int = 0
+    inserted_count: int = 0
+    duplicate_count: int = 0
+
+
+def count_files(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path]
+) -> dict[Path, FileCounts]:
+    """Say what each file of gateway rows would bring. Call before they are loaded."""
+    rows = run(connection, "imports/files_count", files=[str(file) for file in files])
+    return {files[place - 1]: FileCounts(*counts) for place, *counts in rows}
+
+
 def append_quarantine(
     connection: duckdb.DuckDBPyConnection,
     origin: str,
@@ -75,12 +92,15 @@ def append_quarantine(
 
 def rename_quarantine(
     connection: duckdb.DuckDBPyConnection, spool: Path, name: str, lines: Sequence[int]
-) -> None:
+) -> int:
     """Rows of a spool that the ledger refused get the name and line that they came from.
 
     `lines` is the file's line of each spooled one; empty where the numbers are the file's own.
+    Return how many they are.
     """
-    run(connection, "imports/quarantine_rename", spool=str(spool), origin=name, lines=list(lines))
+    return run_count(
+        connection, "imports/quarantine_rename", spool=str(spool), origin=name, lines=list(lines)
+    )
 
 
 def append_tool_calls(connection: duckdb.DuckDBPyConnection, spool: Path) -> int:
