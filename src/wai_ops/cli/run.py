@@ -165,9 +165,11 @@ def _run(
         # Not closed: the last one to close writes the whole log back into the database, which
         # takes longer than everything else after the answer. Every step is committed already.
         live = LiveState.open(state_dir, clock=context.clock)
-        remember_names(state_dir, names)
         service = service_of(context, connection)
-        finished = execute(ask, service, surroundings_of(context), live, sink, check=check)
+        around = surroundings_of(context, service.token)
+        around.keeper.refuse_names(dict(names))
+        remember_names(state_dir, names)
+        finished = execute(ask, service, around, live, sink, check=check)
     _present(finished, check, sink, quiet=quiet, as_json=as_json)
 
 
@@ -192,7 +194,7 @@ def _present(
     if reply.failure is FailureClass.OUTPUT_TRUNCATED:
         diagnostics.warn("the answer was cut by the output limit; raise --max-tokens")
     elif reply.failure is FailureClass.INVALID_OUTPUT:
-        diagnostics.message(f"invalid_output: {reply.error_message}")
+        diagnostics.message(f"invalid_output: {finished.attempts[-1].error_message}")
         raise typer.Exit(ExitCode.VERDICT_NO)
     elif reply.failure is not None and reply.failure not in COMPLETE:
         from wai_ops.runtime.explain import error_of
@@ -201,7 +203,8 @@ def _present(
             diagnostics.note("the partial answer is kept in the conversation, not in its history")
         raise error_of(
             reply.failure,
-            message=reply.error_message,
+            # As it was stored: what the other side says may quote a credential.
+            message=finished.attempts[-1].error_message,
             code=reply.error_code,
             status=reply.status,
             attempts=len(finished.attempts),
@@ -269,6 +272,7 @@ class _Sink:
         self._reasoning = reasoning
         self._ends_line = True
         self._wrote_reasoning = False
+        self._held = ""
         # A stdout that cannot encode a character must not end a paid answer.
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -277,16 +281,24 @@ class _Sink:
         from wai_ops.core.text import printable
 
         if delta.kind == "reasoning" and self._reasoning:
-            sys.stderr.write(printable(delta.text))
+            sys.stderr.write(self._on_stderr(printable(delta.text)))
             sys.stderr.flush()
             self._wrote_reasoning = True
         elif delta.kind == "text" and not self._as_json:
             if self._wrote_reasoning:
-                sys.stderr.write("\n")
+                sys.stderr.write(self._held + "\n")
+                self._held = ""
                 self._wrote_reasoning = False
             sys.stdout.write(printable(delta.text))
             sys.stdout.flush()
             self._ends_line = delta.text.endswith("\n")
+
+    def _on_stderr(self, text: str) -> str:
+        """Mask known credentials; the beginning of one is held back until it is told apart."""
+        text = diagnostics.hide_secrets(self._held + text)
+        held = max((_overlap(text, form) for form in diagnostics.secret_forms()), default=0)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
 
     def notice(self, text: str) -> None:
         self._end_line()
@@ -302,7 +314,16 @@ class _Sink:
         sys.stdout.flush()
 
     def _end_line(self) -> None:
+        if self._held:
+            sys.stderr.write(self._held + "\n")
+            self._held = ""
         if not self._ends_line:
             sys.stdout.write("\n")
             sys.stdout.flush()
             self._ends_line = True
+
+
+def _overlap(text: str, form: str) -> int:
+    """How many of the last characters may be the beginning of `form`."""
+    longest = min(len(text), len(form) - 1)
+    return next((size for size in range(longest, 0, -1) if text.endswith(form[:size])), 0)

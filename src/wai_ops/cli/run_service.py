@@ -7,15 +7,37 @@ from wai_ops.cloudflare.retry import RetryPolicy
 from wai_ops.config.connection import Connection
 from wai_ops.config.prices import load_price_book
 from wai_ops.config.settings import Settings
+from wai_ops.observe.redact.forms import SHORTEST
+from wai_ops.observe.redact.known import known_secrets, redaction_key
 from wai_ops.runtime.affinity_view import Wire
+from wai_ops.runtime.keeping import Keeper, random_key
 from wai_ops.runtime.plan import Service, Surroundings
 
 
-def surroundings_of(context: AppContext) -> Surroundings:
-    """Return time, chance and prices of a command."""
+def surroundings_of(context: AppContext, token: str = "") -> Surroundings:
+    """Return time, chance and prices of a command, and what it may keep.
+
+    `token` is the one in use: it may come from an emulator.
+    """
     return Surroundings(
-        clock=context.clock, rng=context.rng, prices=load_price_book(context.settings)
+        clock=context.clock,
+        rng=context.rng,
+        prices=load_price_book(context.settings),
+        keeper=_keeper(context, token),
     )
+
+
+def _keeper(context: AppContext, token: str) -> Keeper:
+    settings = context.settings
+    secrets = known_secrets(settings, context.environ)
+    if len(token) >= SHORTEST and token not in secrets.values():
+        secrets["token"] = token
+
+    def key() -> bytes:
+        # A dry run masks, too, and makes no folder for it.
+        return redaction_key(settings.state_dir, makes_folder=False) or random_key()
+
+    return Keeper(secrets=secrets, key=key, pii=settings.redaction.pii)
 
 
 def service_of(context: AppContext, connection: Connection) -> Service:

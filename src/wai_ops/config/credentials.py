@@ -42,6 +42,15 @@ class Role(StrEnum):
         return "AI Gateway: Read (Edit for commands that change it)"
 
 
+_MADE: set[str] = set()
+"""Every secret that this process made, for the one place that must know what never to print."""
+
+
+def revealed_values() -> frozenset[str]:
+    """The values of all secrets of this process: for masking them in messages, nothing else."""
+    return frozenset(_MADE)
+
+
 class Secret:
     """A value that shows itself only when asked by name."""
 
@@ -50,6 +59,8 @@ class Secret:
     def __init__(self, value: str) -> None:
         """Keep the value."""
         self._value = value
+        if value:
+            _MADE.add(value)
 
     def reveal(self) -> str:
         """Return the value itself, for the one place that sends it."""

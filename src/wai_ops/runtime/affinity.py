@@ -176,6 +176,10 @@ def expect(
         return Expectation(cacheable_tokens=0, cause=f"{Cause.PREFIX_CHANGED.value}@0")
     before = sent_text(turns, previous.turn_index)
     shared = _shared_prefix(before, text)
+    if previous.masked_from is not None:
+        # What was sent is not what is stored: the provider saw a credential where a mask is now.
+        sent_from = len(before) - len(previous.messages_json) + previous.masked_from
+        shared = min(shared, sent_from)
     cacheable = previous.input_tokens * shared // max(1, len(before))
     if shared < len(before):
         return Expectation(

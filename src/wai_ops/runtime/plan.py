@@ -4,7 +4,7 @@ Reads live state and changes nothing, so that `--dry-run` shows exactly what a r
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from wai_ops.cloudflare.inference import Call, Limits, chat_url, request_headers, run_url
@@ -14,6 +14,7 @@ from wai_ops.core.ids import uuid7
 from wai_ops.core.metadata import Metadata, to_header
 from wai_ops.core.prices import Model, PriceBook
 from wai_ops.runtime.affinity import Expectation, affinity_key, expect, header_value, touch
+from wai_ops.runtime.keeping import Keeper
 from wai_ops.runtime.record import Pricing
 from wai_ops.runtime.request import (
     Ask,
@@ -51,11 +52,12 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Time, chance and prices."""
+    """Time, chance and prices, and what may be kept."""
 
     clock: Clock
     rng: random.Random
     prices: PriceBook
+    keeper: Keeper = field(default_factory=Keeper)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,8 +66,11 @@ class Prepared:
 
     ask: Ask
     messages_json: str
-    """What this turn adds to the conversation."""
+    """What this turn adds to the conversation, as it is stored."""
+    masked_from: int | None
+    """Where that begins to differ from what is sent."""
     tools_json: str | None
+    """As it is stored."""
     run_id: str
     started_at: datetime
     session: Session
@@ -82,14 +87,27 @@ class Prepared:
 def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | None) -> Prepared:
     """Plan a run, reading live state but changing nothing. Without live state: a first turn.
 
-    Raises UsageError for a model that takes no prompt or a changed system text.
+    Raises UsageError for a model that takes no prompt, a changed system text, or a name that is a
+    credential.
     """
+    keeper = around.keeper
+    keeper.refuse_names(
+        {
+            "tenant": ask.tenant,
+            "workflow": ask.workflow,
+            "conversation": ask.conversation_id,
+            "name of the prompt": ask.prompt_name,
+            "version of the prompt": ask.prompt_version,
+            "model": ask.model,
+        }
+    )
     now = around.clock.now()
     model = around.prices.model(ask.model, now)
     endpoint = endpoint_for(ask, model)
     key = affinity_key(ask.tenant, ask.workflow, ask.conversation_id)
     turns = list_turns(live, key) if live else []
-    messages_json = new_messages(ask, turns)
+    messages_json = new_messages(ask, turns, stored=keeper.json_text)
+    kept_json = keeper.json_text(messages_json)
     messages = message_text(turns, messages_json)
     session, _ = touch(
         find_session(live, key) if live else None,
@@ -103,10 +121,13 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
     affinity = _affinity_header(session, service, live)
     estimated = estimate_input_tokens(turns, messages, messages_json)
     rates = around.prices.rates(ask.model, now)
-    tools_json = None if ask.tools is None else compact_json(list(ask.tools))
+    tools_json = None
+    if ask.tools is not None:
+        tools_json = keeper.json_text(compact_json(list(ask.tools)))
     prepared = Prepared(
         ask=ask,
-        messages_json=messages_json,
+        messages_json=kept_json,
+        masked_from=first_difference(messages_json, kept_json),
         tools_json=tools_json,
         run_id=run_id,
         started_at=now,
@@ -126,6 +147,14 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
     )
     prepared.call = _call(prepared, service, endpoint, model, messages)
     return prepared
+
+
+def first_difference(sent: str, kept: str) -> int | None:
+    """Where two texts begin to differ; None when they are the same."""
+    if sent == kept:
+        return None
+    pairs = zip(sent, kept, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(sent), len(kept)))
 
 
 def _affinity_header(session: Session, service: Service, live: LiveState | None) -> str:

@@ -5,7 +5,7 @@ JSON texts, never by encoding the same message a second time.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -73,9 +73,12 @@ def endpoint_for(ask: Ask, model: Model | None) -> Endpoint:
     )
 
 
-def new_messages(ask: Ask, turns: Sequence[Turn]) -> str:
+def new_messages(
+    ask: Ask, turns: Sequence[Turn], *, stored: Callable[[str], str] = lambda text: text
+) -> str:
     """The messages that this turn adds, as comma-joined JSON.
 
+    `stored` says how a message is spelled in the stored conversation.
     Raises UsageError when `--system` would change the start of a running conversation.
     """
     user = compact_json({"role": "user", "content": ask.text})
@@ -85,7 +88,7 @@ def new_messages(ask: Ask, turns: Sequence[Turn]) -> str:
     first = next((turn for turn in turns if history_parts(turn)), None)
     if first is None:
         return user if system is None else f"{system},{user}"
-    if system is not None and not first.messages_json.startswith(system + ","):
+    if system is not None and not first.messages_json.startswith(stored(system) + ","):
         raise UsageError(
             f"conversation {ask.conversation_id} began with another system text",
             hint="leave --system out to keep it, or start another --conversation",

@@ -89,13 +89,16 @@ class _Run:
         self._sink = sink
         self._check = check
         self._attempts: list[AttemptRecord] = []
+        self._masked_in_reply = 0
 
     def execute(self, ask: Ask) -> Finished:
         clock = self._around.clock
         started = clock.monotonic()
         with self._live.write():
             # Planned inside the transaction, so that no other process takes the same turn.
+            masked = self._around.keeper.count
             prepared = prepare(ask, self._service, self._around, self._live)
+            masked = self._around.keeper.count - masked
             self._reserve(prepared)
             announced = self._announce(prepared, attempt=1)
         if prepared.open_turns:
@@ -103,6 +106,7 @@ class _Run:
                 f"{prepared.open_turns} turn(s) of this conversation are still running; "
                 "their answers are not part of this request"
             )
+        self._say_masked(masked)
         with CallTransport(self._service.base_url, clock) as transport:
             while True:
                 reply, record = self._attempt(prepared, announced, transport)
@@ -139,6 +143,7 @@ class _Run:
             epoch=session.epoch,
             tools_json=prepared.tools_json,
             messages_json=prepared.messages_json,
+            masked_from=prepared.masked_from,
             now=prepared.started_at,
         )
 
@@ -184,6 +189,15 @@ class _Run:
                 hint=f"{error.hint}; the call stays listed as outcome unknown",
             ) from error
         self._attempts.append(record)
+        self._say_masked(self._masked_in_reply)
+
+    def _say_masked(self, count: int) -> None:
+        if count:
+            what = "credential was" if count == 1 else "credentials were"
+            self._sink.notice(
+                f"{count} {what} masked in the stored conversation; "
+                "later turns send the mask instead"
+            )
 
     def _attempt(
         self, prepared: Prepared, announced: AttemptRecord, transport: CallTransport
@@ -215,7 +229,7 @@ class _Run:
             pricing=pricing,
             expected=prepared.expected,
         )
-        return reply, record
+        return reply, self._around.keeper.record(record)
 
     def _served_model(self, prepared: Prepared, reply: Reply) -> str | None:
         """Who answered, as the reply says; by the book where it says nothing we know."""
@@ -282,7 +296,11 @@ class _Run:
         reply_json = None
         if answer.text or answer.reasoning or answer.tool_calls:
             state = "done" if reply.failure in COMPLETE else "partial"
-            reply_json = reply_message(answer.text, answer.reasoning, tool_call_dicts(reply))
+            masked = self._around.keeper.count
+            reply_json = self._around.keeper.json_text(
+                reply_message(answer.text, answer.reasoning, tool_call_dicts(reply))
+            )
+            self._masked_in_reply = self._around.keeper.count - masked
         self._end(prepared, state, reply_json, record)
 
     def _end(

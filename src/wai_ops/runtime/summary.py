@@ -95,7 +95,7 @@ def _error(finished: Finished) -> RunError | None:
     return RunError(
         error_type=failure.value,
         code=finished.reply.error_code,
-        message=finished.reply.error_message or "",
+        message=finished.attempts[-1].error_message or "",
         retried=len(finished.attempts) > 1,
         stop_reason=None if failure in COMPLETE else finished.stop_reason,
     )

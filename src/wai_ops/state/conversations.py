@@ -1,7 +1,7 @@
 """Conversations in live state: every turn with the exact JSON text that was sent and received.
 
 Sending the same text again, byte for byte, is what keeps the provider's prefix cache warm; so the
-text is stored, never rebuilt.
+text is stored, never rebuilt. The one exception is a credential: it is masked before it is stored.
 """
 
 from dataclasses import dataclass
@@ -29,13 +29,15 @@ class Turn:
     reply_json: str | None
     input_tokens: int | None
     output_tokens: int | None
+    masked_from: int | None = None
+    """Where `messages_json` begins to differ from what was sent; None: it does not."""
 
 
 def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
     """Return all turns of a conversation in order, whatever became of them."""
     rows = live.execute(
         "select turn_index, run_id, owner, state, model, epoch, tools_json, messages_json, "
-        "reply_json, input_tokens, output_tokens from turn where affinity_key = ? "
+        "reply_json, input_tokens, output_tokens, masked_from from turn where affinity_key = ? "
         "order by turn_index",
         (affinity_key,),
     )
@@ -52,6 +54,7 @@ def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
             reply_json=reply,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
+            masked_from=masked_from,
         )
         for (
             index,
@@ -65,6 +68,7 @@ def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
             reply,
             input_tokens,
             output_tokens,
+            masked_from,
         ) in rows.fetchall()
     ]
 
@@ -79,6 +83,7 @@ def begin_turn(
     tools_json: str | None,
     messages_json: str,
     now: datetime,
+    masked_from: int | None = None,
 ) -> int:
     """Reserve the conversation's next turn and return its index, from 0. Call in `write()`."""
     index: int = live.execute(
@@ -87,7 +92,8 @@ def begin_turn(
     ).fetchone()[0]
     live.execute(
         "insert into turn (affinity_key, turn_index, run_id, owner, state, model, epoch, "
-        "tools_json, messages_json, started_at) values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?)",
+        "tools_json, messages_json, started_at, masked_from) "
+        "values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)",
         (
             affinity_key,
             index,
@@ -98,6 +104,7 @@ def begin_turn(
             tools_json,
             messages_json,
             to_utc_text(now),
+            masked_from,
         ),
     )
     return index

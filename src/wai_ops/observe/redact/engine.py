@@ -182,7 +182,9 @@ class Redactor:
             return
         lower = text.lower()
         for rule in self._rules:
-            if any(anchor in lower for anchor in rule.anchors):
+            if any(word in text for word in rule.anchors) or any(
+                word in lower for word in rule.folded
+            ):
                 yield from _shaped(rule, text)
 
     def _settle(self, raw: bytes) -> bytes:

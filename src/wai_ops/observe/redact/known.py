@@ -1,4 +1,7 @@
-"""Which secrets this process knows, and a redactor that knows them."""
+"""Which secrets this process knows, and a redactor that knows them.
+
+Imports no engine: `wai run` asks what is known on every start.
+"""
 
 import os
 import re
@@ -6,23 +9,23 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wai_ops.config.credentials import Role, read_credentials_file
 from wai_ops.config.files import write_atomically
 from wai_ops.config.settings import Settings
 from wai_ops.core.errors import AccessError, DataError
-from wai_ops.observe.redact.engine import Redactor
+from wai_ops.core.secret_names import is_secret_name
 from wai_ops.observe.redact.forms import SHORTEST
+
+if TYPE_CHECKING:
+    from wai_ops.observe.redact.engine import Redactor
 
 KEY_FILE = "redaction.key"
 """In the state folder, mode 0600: 32 random bytes, in hex. Without it masks cannot be matched."""
-_SECRET_NAME = re.compile(
-    r"(?:TOKEN|KEY|SECRET|PASSWORD|PASSWD|PASSPHRASE|PWD|CREDENTIAL)S?(?:_ID|_B64|_BASE64|_\d+)?\Z"
-)
-_PASSWORD_NAME = re.compile(r"(?:PASSWORD|PASSWD|PASSPHRASE)S?\Z")
-_WORDS = re.compile(r"[A-Za-z]+(?:[-_. ,:/][A-Za-z]+)*\Z")
-_NOT_SECRET = frozenset({"PWD", "OLDPWD"})
-_USERINFO = re.compile(r"://[^\s/@:]*:([^\s/@]+)@")
+_PASSWORDS = ("PASSWORD", "PASSWD", "PASSPHRASE")
+_WORDS = r"[A-Za-z]+(?:[-_. ,:/][A-Za-z]+)*\Z"
+_USERINFO = r"://[^\s/@:]*:([^\s/@]+)@"
 
 
 def known_secrets(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -39,7 +42,7 @@ def known_secrets(settings: Settings, environ: Mapping[str, str]) -> dict[str, s
             found[settings.redaction.variables[name]] = value
         elif is_secret_name(name) and _is_secret_value(name, value):
             found[name] = value
-        elif "://" in value and (inside := _USERINFO.search(value)):
+        elif "://" in value and (inside := re.search(_USERINFO, value)):
             found[f"{name}-password"] = inside[1]
     if settings.credentials_file is not None:
         # A file that may not be used is said by whoever needs it; its tokens reach no request.
@@ -60,23 +63,20 @@ def redactor_for(
     *,
     pii: bool | None = None,
     keeps_key: bool = True,
-) -> Redactor:
+) -> "Redactor":
     """A redactor that knows the credentials of this process and masks with the folder's key.
 
     `pii` overrides the setting. `keeps_key=False` makes no state folder for a key: where there is
     none, the masks of this process match no others. Raises DataError.
     """
+    from wai_ops.observe.redact.engine import Redactor
+
     key = redaction_key(settings.state_dir, makes_folder=keeps_key)
     return Redactor.build(
         known_secrets(settings, environ),
         key=key or secrets.token_bytes(32),
         pii=settings.redaction.pii if pii is None else pii,
     )
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether an environment variable is called as those are that hold secrets."""
-    return name not in _NOT_SECRET and _SECRET_NAME.search(name.upper()) is not None
 
 
 def redaction_key(state_dir: Path, *, makes_folder: bool) -> bytes | None:
@@ -120,7 +120,7 @@ def _is_secret_value(name: str, value: str) -> bool:
     text = value.strip()
     if len(text) < SHORTEST or _is_path(text):
         return False
-    return _PASSWORD_NAME.search(name.upper()) is not None or _WORDS.match(text) is None
+    return name.upper().endswith(_PASSWORDS) or re.match(_WORDS, text) is None
 
 
 def _is_path(text: str) -> bool:

@@ -57,14 +57,14 @@ PII_RULES: tuple[Rule, ...] = (
     Rule(
         kind="email",
         pattern=r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}",
-        anchors=(b"@",),
+        folded=(b"@",),
         suspect=r"[A-Za-z0-9]@[A-Za-z0-9-]+\.",
         rank=5,
     ),
     Rule(
         kind="iban",
         pattern=rf"{_EDGE}([A-Z]{{2}}[0-9]{{2}}(?: ?[A-Z0-9]{{4}}){{2,7}}(?: ?[A-Z0-9]{{1,3}})?)",
-        anchors=tuple(str(digit).encode() for digit in range(10)),
+        folded=tuple(str(digit).encode() for digit in range(10)),
         suspect=r"[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}",
         accept=is_iban,
         rank=5,
@@ -72,7 +72,7 @@ PII_RULES: tuple[Rule, ...] = (
     Rule(
         kind="card",
         pattern=rf"{_NUMBER_EDGE}([0-9](?:[ -]?[0-9]){{12,18}})",
-        anchors=tuple(str(digit).encode() for digit in range(10)),
+        folded=tuple(str(digit).encode() for digit in range(10)),
         suspect=r"[0-9](?:[ -]?[0-9]){12}",
         accept=is_card,
         rank=5,
@@ -84,7 +84,7 @@ PII_RULES: tuple[Rule, ...] = (
             r"(\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}|\(?[0-9]{3}\)[ .-]?[0-9]{3}[ .-][0-9]{4}"
             r"|[0-9]{3}[-.][0-9]{3}[-.][0-9]{4})"
         ),
-        anchors=tuple(str(digit).encode() for digit in range(10)),
+        folded=tuple(str(digit).encode() for digit in range(10)),
         suspect=r"\+[1-9]|[0-9]{3}[ ).-]{1,2}[0-9]{3}",
         accept=is_phone,
         rank=6,
@@ -95,7 +95,7 @@ PII_RULES: tuple[Rule, ...] = (
             r"(?:^|[^A-Za-z0-9_.\x01:-])((?:[0-9]{1,3}\.){3}[0-9]{1,3}"
             r"|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})"
         ),
-        anchors=(b".", b":"),
+        folded=(b".", b":"),
         suspect=r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f:]:[0-9A-Fa-f]{0,4}:",
         accept=is_ip,
         rank=6,

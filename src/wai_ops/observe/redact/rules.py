@@ -14,14 +14,16 @@ from dataclasses import dataclass
 class Rule:
     """One shape. The secret is group 1 of `pattern` if it has one, else all of it.
 
-    `anchors` are lower-case words: a text that holds none of them has no match. `suspect` is the
-    cheap pattern, without the secret's own shape, for the prefilter of bulk loads.
+    `anchors` are words as they stand, `folded` lower-case ones for a rule that ignores case: a text
+    that holds none of them has no match. `suspect` is the cheap pattern, without all of the
+    secret's own shape, for the prefilter of bulk loads.
     """
 
     kind: str
     pattern: str
-    anchors: tuple[bytes, ...]
     suspect: str
+    anchors: tuple[bytes, ...] = ()
+    folded: tuple[bytes, ...] = ()
     accept: Callable[[bytes], bool] | None = None
     rank: int = 2
     """Of overlapping finds the one with the lowest rank names the mask."""
@@ -34,6 +36,7 @@ _WORDS = (
     r"(?:token|secret|api[_ -]?key|(?:access|secret|private|account|auth|signing|encryption|"
     r"master|shared|storage|subscription|license)[_ -]?(?:access[_ -]?)?key|credentials?)"
 )
+_GITLAB = "pat|ptt|dt|rt|cbt|ft|soat|agent|imt|oas"
 _PASSWORDS = r"(?:pass(?:word|wd|phrase)|pwd)"
 
 
@@ -93,12 +96,12 @@ RULES: tuple[Rule, ...] = (
         # The origin CA key, and the token that runs a tunnel.
         r"v1\.0-[0-9a-f]{20,}-[0-9a-f]{40,}",
         r"eyJhIjoi[A-Za-z0-9+/=_-]{60,}",
-        anchors=(b"cfk_", b"cfut_", b"cfat_", b"v1.0-", b"eyjhijoi"),
+        anchors=(b"cfk_", b"cfut_", b"cfat_", b"v1.0-", b"eyJhIjoi"),
     ),
     _prefixed(
         "jwt",
         r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*",
-        anchors=(b"eyj",),
+        anchors=(b"eyJ",),
     ),
     Rule(
         kind="private-key",
@@ -108,14 +111,14 @@ RULES: tuple[Rule, ...] = (
             r"(?:[A-Za-z0-9+/=]|[ \t\r\n]|\\[nrt])*"
             r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
         ),
-        anchors=(b"private key",),
+        anchors=(b"PRIVATE KEY",),
         suspect=r"PRIVATE KEY",
         rank=1,
     ),
     _prefixed(
         "aws-key",
         r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",
-        anchors=(b"akia", b"asia", b"abia", b"acca"),
+        anchors=(b"AKIA", b"ASIA", b"ABIA", b"ACCA"),
     ),
     _prefixed(
         "google-key",
@@ -123,12 +126,12 @@ RULES: tuple[Rule, ...] = (
         r"ya29\.[A-Za-z0-9_-]{20,}",
         r"GOCSPX-[A-Za-z0-9_-]{20,}",
         r"1//0[A-Za-z0-9_-]{30,}",
-        anchors=(b"aiza", b"ya29.", b"gocspx-", b"1//0"),
+        anchors=(b"AIza", b"ya29.", b"GOCSPX-", b"1//0"),
     ),
     _prefixed(
         "azure-key",
         r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,}",
-        anchors=(b"q~",),
+        anchors=(b"Q~",),
     ),
     _prefixed(
         "github-token",
@@ -138,8 +141,8 @@ RULES: tuple[Rule, ...] = (
     ),
     _prefixed(
         "gitlab-token",
-        r"gl(?:pat|ptt|dt|rt|cbt|ft|soat|agent|imt|oas)-[A-Za-z0-9_.-]{20,}",
-        anchors=(b"gl",),
+        rf"gl(?:{_GITLAB})-[A-Za-z0-9_.-]{{20,}}",
+        anchors=tuple(f"gl{word}-".encode() for word in _GITLAB.split("|")),
     ),
     _prefixed(
         "slack-token",
@@ -166,7 +169,7 @@ RULES: tuple[Rule, ...] = (
         r"nvapi-[A-Za-z0-9_-]{30,}",
         anchors=(
             *(b"sk-", b"hf_", b"r8_", b"gsk_", b"fw_", b"jina_", b"pcsk_", b"tgp_v1_", b"lsv2_"),
-            *(b"pplx-", b"xai-", b"nvapi-"),
+            *(b"pplx-", b"xai-", b"csk-", b"nvapi-"),
         ),
     ),
     Rule(
@@ -196,9 +199,9 @@ RULES: tuple[Rule, ...] = (
         r"sbp_[a-f0-9]{40,}",
         r"ATATT3[A-Za-z0-9_=-]{20,}",
         anchors=(
-            *(b"npm_", b"pypi-agei", b"_v1_", b"sg.", b"shp", b"hvs.", b"hvb.", b"age-secret-key"),
-            *(b"tskey-", b":aa", b"dapi", b"sntrys_", b"glsa_", b"lin_api_", b"nrak-", b"sbp_"),
-            b"atatt3",
+            *(b"npm_", b"pypi-AgEI", b"_v1_", b"SG.", b"shpat_", b"shpca_", b"shppa_", b"shpss_"),
+            *(b"hvs.", b"hvb.", b"AGE-SECRET-KEY-1", b"tskey-", b":AA", b"dapi", b"sntrys_"),
+            *(b"glsa_", b"lin_api_", b"NRAK-", b"sbp_", b"ATATT3"),
         ),
     ),
     Rule(
@@ -216,7 +219,7 @@ RULES: tuple[Rule, ...] = (
             r"x-amz-credential|key|code|auth|access_token|refresh_token|id_token)="
             r"""([^\x00-\x20\x7f&"'<>\\]{8,})"""
         ),
-        anchors=(b"sig", b"x-amz-", b"key=", b"code=", b"auth=", b"token="),
+        folded=(b"sig=", b"signature=", b"x-amz-", b"key=", b"code=", b"auth=", b"token="),
         suspect=r"(?i)[?&;](?:[a-z-]*sig[a-z]*|x-amz-[a-z-]+|key|code|auth|[a-z]+_token)=",
         accept=_has_digit,
         rank=4,
@@ -228,7 +231,7 @@ RULES: tuple[Rule, ...] = (
             r"(?:(?:bearer|basic|token|digest|negotiate|apikey|key)[ \t]{1,4})?"
             r"""([^\x00-\x20\x7f"'\\,;]{8,})"""
         ),
-        anchors=(b"authorization",),
+        folded=(b"authorization",),
         suspect=r"(?i)authorization",
         accept=_is_authorization,
         rank=3,
@@ -236,7 +239,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="authorization",
         pattern=r"(?i)bearer(?:[ \t]{1,4}|%20|\+)([A-Za-z0-9._~+/=-]{16,})",
-        anchors=(b"bearer",),
+        folded=(b"bearer",),
         suspect=r"(?i)bearer",
         accept=_has_digit,
         rank=3,
@@ -244,7 +247,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="authorization",
         pattern=r"(?i)(?:^|[^a-z0-9])basic[ \t]{1,4}([A-Za-z0-9+/]{12,}={0,2})",
-        anchors=(b"basic",),
+        folded=(b"basic",),
         suspect=r"(?i)basic[ \t]{1,4}[A-Za-z0-9+/]{12}",
         accept=_is_varied,
         rank=3,
@@ -253,7 +256,7 @@ RULES: tuple[Rule, ...] = (
         kind="cookie",
         pattern=rf"""(?i)cookie{_QUOTES}[ \t]{{0,4}}:[ \t]{{0,4}}{_QUOTES}"""
         r"""([^\x00-\x20\x7f"'\\][^\x00-\x1f\x7f"'\\]{2,})""",
-        anchors=(b"cookie",),
+        folded=(b"cookie",),
         suspect=r"(?i)cookie",
         accept=_has_pair,
         rank=3,
@@ -261,7 +264,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="password",
         pattern=rf"""(?i){_PASSWORDS}{_SEPARATOR}([^\x00-\x20\x7f"'\\&,;<>{{}}()\[\]]{{6,}})""",
-        anchors=(b"passw", b"passphrase", b"pwd"),
+        folded=(b"passw", b"passphrase", b"pwd"),
         suspect=rf"(?i){_PASSWORDS}",
         accept=_is_password,
         rank=4,
@@ -269,7 +272,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="secret",
         pattern=rf"(?i){_WORDS}{_SEPARATOR}({_VALUE}{{8,}})",
-        anchors=(b"token", b"secret", b"key", b"credential"),
+        folded=(b"token", b"secret", b"key", b"credential"),
         suspect=rf"(?i){_WORDS}{_QUOTES}[ \t]{{0,4}}[:=]",
         accept=_is_generic,
         rank=4,
@@ -280,7 +283,7 @@ RULES: tuple[Rule, ...] = (
             r"(?i)(?:token|key|bearer|credential|secret|cloudflare)[^A-Za-z0-9\x00-\x1f]{1,8}"
             r"(?:[a-z]{2,10}[^A-Za-z0-9\x00-\x1f]{1,4}){0,3}([A-Za-z0-9_-]{37,})"
         ),
-        anchors=(b"token", b"key", b"bearer", b"credential", b"secret", b"cloudflare"),
+        folded=(b"token", b"key", b"bearer", b"credential", b"secret", b"cloudflare"),
         suspect=r"(?i)(?:token|key|bearer|credential|secret|cloudflare)[^A-Za-z0-9]",
         accept=_is_legacy,
         rank=2,
