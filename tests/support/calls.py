@@ -1,5 +1,6 @@
 """Rows of `model_call` for report tests, put in without any of the code that usually makes them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -7,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from support.facts import NOON, ManualClock
 from wai_ops.observe.ledger.rollup import refresh_rollups
+
+from support.facts import NOON, ManualClock
 from wai_ops.observe.ledger.store import Store, open_ledger
 
 Call = dict[str, Any]
@@ -60,13 +62,17 @@ def fill(store: Store, rows: Iterable[Call]) -> None:
     connection = store.connection
     for table in ("model_call", "outcome", *DERIVED):
         connection.execute(f"delete from {table}")
+    by_names: dict[tuple[str, ...], list[Call]] = defaultdict(list)
     for row in rows:
-        names = ", ".join(row)
-        values = {key: _naive(value) for key, value in row.items()}
-        marks = ", ".join(f"${name}" for name in row)
-        connection.execute(f"insert into model_call ({names}) values ({marks})", values)
+        by_names[tuple(row)].append(row)
+    for names, alike in by_names.items():
+        marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(alike))
+        values = [_naive(row[name]) for row in alike for name in names]
+        columns = ", ".join(names)
+        connection.execute(f"insert into model_call ({columns}) values {marks}", values)
     connection.execute("insert into rollup_dirty select distinct started_at::date from model_call")
     refresh_rollups(connection, ManualClock())
+    assert connection.execute("from rollup_dirty").fetchall() == []
 
 
 def end(store: Store, conversation_id: str, outcome: str, **changes: Any) -> None:

@@ -47,7 +47,7 @@ class Counted(Protocol):
 
     @property
     def contract_missing_count(self) -> int:
-        """Without any of the five metadata keys."""
+        """Without at least one of the five metadata keys."""
 
     @property
     def local_count(self) -> int:
@@ -72,8 +72,8 @@ def source_notes(counted: Counted, found: Evidence, part: Slice) -> Iterator[str
         yield f"known from: {', '.join(words)}"
     if counted.contract_missing_count:
         yield (
-            f"{share(counted.contract_missing_count, total)} carry none of the five metadata keys"
-            " and stand under no name"
+            f"{share(counted.contract_missing_count, total)} lack some or all of the five metadata"
+            " keys"
         )
     if counted.local_count:
         yield (

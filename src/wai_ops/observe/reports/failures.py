@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, make_dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 
 from wai_ops.core.failures import TRAITS, FailureClass, Traits
 from wai_ops.core.table import Table, Unit, col
@@ -116,6 +117,7 @@ class FailureExample:
     example: str
 
 
+@cache
 def failure_row_type(by: Dimension | None) -> type[FailureNumbers]:
     """The class of failures in front, then the group where there is one."""
     if by is None:

@@ -66,8 +66,8 @@ def _run(
 ) -> list[RowT]:
     text = _MARKER.sub(lambda match: filled.markers[match[1]], report_sql(name))
     used = set(_PARAMETER.findall(text))
-    everything = filled.values | parameters
-    bound = {key: _bound(value) for key, value in everything.items() if key in used}
+    everything = {key: _bound(value) for key, value in parameters.items()} | filled.values
+    bound = {key: value for key, value in everything.items() if key in used}
 
     def read() -> tuple[list[str], list[tuple[Any, ...]]]:
         cursor = store.connection.execute(text, bound or None)

@@ -36,7 +36,7 @@ with part as (
         count(*) filter (sources = 'client+gateway') as both_count,
         count(*) filter (sources = 'gateway only') as gateway_only_count,
         count(*) filter (sources = 'client only') as client_only_count,
-        count(*) filter (contract = 'missing') as contract_missing_count,
+        count(*) filter (contract <> 'complete') as contract_missing_count,
         count(*) filter (target = 'local') as local_count
     from call_fact
     where {where}

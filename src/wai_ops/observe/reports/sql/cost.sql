@@ -57,7 +57,7 @@ with part as (
         count(*) filter (sources = 'client+gateway') as both_count,
         count(*) filter (sources = 'gateway only') as gateway_only_count,
         count(*) filter (sources = 'client only') as client_only_count,
-        count(*) filter (contract = 'missing') as contract_missing_count,
+        count(*) filter (contract <> 'complete') as contract_missing_count,
         count(*) filter (cost_state = 'estimated') as estimated_count,
         count(*) filter (cost_state = 'unknown' and input_tokens is not null) as unpriced_count,
         count(input_tokens) as usage_count,
