@@ -178,11 +178,11 @@ def _notes(
         )
     if seen.small_tenant_count:
         yield (
-            f"{counted_noun(seen.small_tenant_count, 'tenant')} of {seen.tenant_count:,} have fewer"
-            f" than {FEWEST_OF_TENANT} conversations, so that none of theirs"
+            f"{share(seen.small_tenant_count, seen.tenant_count, 'tenant')} with fewer than"
+            f" {FEWEST_OF_TENANT} conversations: none of theirs"
             f" ({seen.small_tenant_conversation_count:,}) can stand out"
         )
     if unknown := seen.conversation_count - seen.measured_count:
-        yield f"{counted_noun(unknown, 'conversation')} have no known cost and were not looked at"
+        yield f"not looked at: {counted_noun(unknown, 'conversation')} without a known cost"
     yield "quantiles by nearest rank, not rounded; drivers are held against the tenant's median"
     yield from missing_notes(read_evidence(store, part), store.folded.in_flight_count)
