@@ -49,8 +49,21 @@ def run(
     connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any
 ) -> list[tuple[Any, ...]]:
     """Run `sql/<name>.sql` to its end, whatever signal arrives, and return its rows."""
+    if not _only_reads(name):
+        _changed.add(id(connection))
     with deferred_signals():
         return connection.execute(statement(name), parameters or None).fetchall()
+
+
+@cache
+def _only_reads(name: str) -> bool:
+    code = (line for line in statement(name).split("\n") if not line.startswith("--"))
+    return "".join(code).lstrip().split(maxsplit=1)[0].lower() in _READING
+
+
+_READING = {"select", "from", "with", "describe", "set"}
+_changed: set[int] = set()
+"""Connections in whose transaction something may have been changed, by `id`."""
 
 
 def run_count(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> int:
@@ -80,7 +93,7 @@ def translated(path: Path, *, hint: str | None = None) -> Iterator[None]:
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Everything in the block is committed together, or nothing is."""
-    connection.begin()
+    _begin(connection)
     try:
         yield
         with deferred_signals():
@@ -90,6 +103,23 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         with deferred_signals(), suppress(duckdb.Error):
             connection.rollback()
         raise
+
+
+def is_unchanged(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether nothing was changed yet, by way of `run`, in the transaction that is open."""
+    return id(connection) not in _changed
+
+
+def restart(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give up what was done in the transaction that is open, and begin it anew."""
+    with deferred_signals():
+        connection.rollback()
+        _begin(connection)
+
+
+def _begin(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.begin()
+    _changed.discard(id(connection))
 
 
 @contextmanager
@@ -174,7 +204,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, version: int, clock: Clock) -
         for name in MIGRATIONS[version:]:
             run(connection, f"schema/{name}")
         if version == 1:  # its attempts have no calls yet
-            for name in ("arrived_all", "client_insert", "dirty_arrived", "arrived_drop"):
+            for name in ("side_all", "client_insert", "all_dirty", "all_flags"):
                 run(connection, f"calls/{name}")
         meta = {"schema_version": str(len(MIGRATIONS))}
         if version == 0:

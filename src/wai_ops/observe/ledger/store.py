@@ -17,6 +17,7 @@ from wai_ops.observe.ledger.fold import FoldResult, fold_into
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
+from wai_ops.observe.ledger.rollup import refresh_rollups
 from wai_ops.observe.ledger.signals import interruptible
 
 RowT = TypeVar("RowT")
@@ -70,12 +71,14 @@ class Store:
 def open_ledger(
     state_dir: Path, clock: Clock, progress: Progress = ignore_progress
 ) -> Iterator[Store]:
-    """Take the ledger, fold live state into it and hold it open. Raises DataError."""
+    """Take the ledger, bring it and its roll-ups up to date, hold it open. Raises DataError."""
     with (
         ledger_lock(state_dir, clock, progress=progress),
         open_ledger_file(state_dir, clock) as connection,
     ):
         folded = fold_into(connection, state_dir, clock, progress)
+        with translated(ledger_path(state_dir)):
+            refresh_rollups(connection, clock)
         yield Store(connection, ledger_path(state_dir), folded)
 
 

@@ -1,8 +1,7 @@
 -- Calls that only the client has told of so far.
 insert into model_call by name
 select
-    run_id as request_id,
-    attempt = 1 as is_first,
+    true as is_first,
     true as is_last,
     'client only' as sources,
     log_id,
@@ -52,4 +51,4 @@ select
     out_usd_per_m,
     price_source,
     price_as_of
-from arrived
+from client_side

@@ -5,8 +5,8 @@
 -- at query time, so that a report is one scan. No keys: a gateway row is known by its log_id, and
 -- replaced by a windowed delete and insert.
 create table model_call (
-    -- The attempts of one model request share it: run_id, else event_id, else log_id.
-    request_id varchar not null,
+    -- The attempts of one model request share it. Computed when read, never stored.
+    request_id varchar generated always as (coalesce(run_id, event_id, log_id, attempt_id)) virtual,
     -- The first and the last attempt of their request, as far as the ledger knows.
     is_first boolean not null,
     is_last boolean not null,
@@ -361,7 +361,7 @@ create table rollup_dirty (
 -- The gateway's side of a row that was matched by its metadata and not by its log_id, as it was
 -- before: another match may turn out to be the right one.
 create table matched_by_key as
-select * from model_call limit 0;
+select * exclude (request_id) from model_call limit 0;
 
 -- Three significant digits, half away from zero: how every duration is rounded before it is ranked.
 -- Monotone, so the quantile of rounded values is the rounded quantile.
@@ -372,6 +372,24 @@ create macro three_digits(x) as
         when x >= 10 then round(x * 10) / 10
         else round(x * 100) / 100
     end;
+
+-- A cost of our own becomes confirmed when the gateway's, which must not be a custom one, agrees.
+create macro cost_state_of(cost_usd, gateway_cost_usd, is_custom) as
+    case
+        when not coalesce(is_custom, false)
+            and abs(gateway_cost_usd - cost_usd) <= greatest(0.000000001, cost_usd * 0.001)
+        then 'confirmed'
+        else 'metered'
+    end;
+
+-- An integer over a power of ten as a decimal of no places, halves to the even neighbour, as Python does.
+create macro half_even(x, unit) as (
+    x // unit
+    + case
+        when (x % unit) * 2 > unit or ((x % unit) * 2 = unit and (x // unit) % 2 = 1) then 1
+        else 0
+    end
+)::decimal(26, 0);
 
 -- What reports and roll-ups add up: the same expressions for both, so that they agree.
 create view call_fact as

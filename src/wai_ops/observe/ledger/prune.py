@@ -1,0 +1,40 @@
+"""Forgetting what gateways said before a time. The client's own facts stay, as does the archive."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+
+from wai_ops.observe.ledger.database import run, run_count
+from wai_ops.observe.ledger.match import last_row, match, start_matching
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What went."""
+
+    gateway_only_count: int
+    """Calls that only a gateway told of."""
+    parted_count: int
+    """Calls that a client recorded too: they stay, as it recorded them."""
+    body_count: int
+
+
+def prune(connection: duckdb.DuckDBPyConnection, before: datetime) -> Pruned:
+    """Remove gateway rows and bodies of requests that ended before a time.
+
+    Call under the lock and in a transaction; `refresh_rollups` and `raw.prune_raw` afterwards.
+    """
+    at = {"before": before.astimezone(UTC).replace(tzinfo=None)}
+    boundary = last_row(connection)
+    start_matching(connection)
+    run(connection, "prune/parted", **at)
+    run(connection, "prune/dirty", **at)
+    run(connection, "prune/stale", **at)
+    removed = run_count(connection, "prune/calls_delete", **at)
+    run(connection, "calls/parted_forget")
+    run(connection, "calls/side_parted")
+    parted = run_count(connection, "calls/client_insert")
+    bodies = run_count(connection, "prune/bodies_delete", **at)
+    match(connection, boundary)
+    return Pruned(gateway_only_count=removed - parted, parted_count=parted, body_count=bodies)

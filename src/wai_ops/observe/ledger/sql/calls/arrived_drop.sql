@@ -1,2 +1,0 @@
--- Those were all.
-drop view arrived

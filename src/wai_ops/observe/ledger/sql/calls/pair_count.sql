@@ -1,0 +1,2 @@
+-- How many rows belong together.
+select count(*) from pair

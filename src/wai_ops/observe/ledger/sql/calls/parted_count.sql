@@ -1,0 +1,2 @@
+-- How many rows are to be taken apart.
+select count(*) from parted

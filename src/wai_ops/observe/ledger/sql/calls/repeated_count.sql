@@ -1,0 +1,2 @@
+-- How many such requests there are.
+select count(*) from repeated

@@ -1,0 +1,2 @@
+-- The price book as the ledger has it.
+from price

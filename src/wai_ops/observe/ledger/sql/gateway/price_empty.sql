@@ -1,0 +1,2 @@
+-- It is written anew as a whole.
+delete from price

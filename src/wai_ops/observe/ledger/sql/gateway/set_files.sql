@@ -1,0 +1,2 @@
+-- The files that `log_line` reads.
+set variable log_files = $files

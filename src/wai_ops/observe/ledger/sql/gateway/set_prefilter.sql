@@ -1,0 +1,2 @@
+-- What makes a line suspect.
+set variable prefilter = $prefilter

@@ -1,0 +1,2 @@
+-- The bodies that were kept.
+delete from body where created_at < $before
