@@ -22,6 +22,7 @@ RECORDS: dict[str, str] = {
 TABLES: dict[str, str] = {
     "doctor": "wai_ops.observe.doctor.rows:CheckRow",
     "config show": "wai_ops.config.show:SettingRow",
+    "logs audit": "wai_ops.observe.redact.audit:AuditRow",
     "affinity list": "wai_ops.runtime.affinity_view:AffinityRow",
     "ledger status": "wai_ops.observe.ledger.status:LedgerStatus",
     "models list": "wai_ops.observe.models:ModelRow",

@@ -12,7 +12,7 @@ same tag within a state folder, and nobody without the key can try guesses again
 import hmac
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Protocol, Self
@@ -75,6 +75,8 @@ class Redactor:
     def __init__(self, known: Mapping[bytes, tuple[str, bytes]], *, key: bytes, pii: bool) -> None:
         """Use `build`."""
         self.counts: Counter[str] = Counter()
+        self.on_mask: Callable[[str, str], None] | None = None
+        """Told of every mask that is written: its kind, and the mask."""
         self._known = known
         self._key = key
         self._rules: tuple[Rule, ...] = RULES
@@ -148,6 +150,17 @@ class Redactor:
         """Begin a stream of bytes of any length; what was held back comes with `finish`."""
         return StreamRedactor(self)
 
+    def known_in(self, text: bytes) -> Iterator[Find]:
+        """The known secrets in the bytes, plain or encoded: no shapes, nothing decoded."""
+        if self._exact is None:
+            return
+        for match in self._exact.finditer(text):
+            start, end = match.span()
+            kind, secret = self._known[text[start:end]]
+            if text[start:end] in _base64_of(secret):
+                start, end = _widened(text, start, end)
+            yield Find(start, start, end, 0, kind, secret)
+
     def find(self, raw: bytes) -> list[Find]:
         """All secrets in at most one window of bytes, as they stand and encoded, overlaps too."""
         hidden = _hidden(raw)
@@ -171,13 +184,7 @@ class Redactor:
 
     def _scan(self, text: bytes) -> Iterator[Find]:
         """All finds in a text as it stands, whether they overlap or not."""
-        if self._exact is not None:
-            for match in self._exact.finditer(text):
-                start, end = match.span()
-                kind, secret = self._known[text[start:end]]
-                if text[start:end] in _base64_of(secret):
-                    start, end = _widened(text, start, end)
-                yield Find(start, start, end, 0, kind, secret)
+        yield from self.known_in(text)
         if self._suspect.search(text) is None:
             return
         lower = text.lower()
@@ -198,9 +205,8 @@ class Redactor:
         for found in merged(finds):
             if found.start >= end:
                 break
-            out += (raw[position : found.start], self.mask(found.kind, found.secret))
+            out += (raw[position : found.start], self._written(found.kind, found.secret))
             position = min(found.end, end)
-            self.counts[found.kind] += 1
         if not out:
             return raw if end == len(raw) else raw[:end]
         out.append(raw[position:end])
@@ -212,8 +218,7 @@ class Redactor:
         if not isinstance(value, dict | list | tuple):
             return value
         if depth == MAX_DEPTH:
-            self.counts["too-deep"] += 1
-            return self.mask("too-deep", b"").decode()
+            return self._written("too-deep", b"").decode()
         if isinstance(value, dict):
             return {
                 self.text(key) if isinstance(key, str) else key: self._member(key, item, depth)
@@ -229,8 +234,15 @@ class Redactor:
         raw = masked.encode("utf-8", "surrogatepass")
         if name is None or _MASK.fullmatch(raw):
             return masked
-        self.counts[name] += 1
-        return self.mask(name, raw).decode()
+        return self._written(name, raw).decode()
+
+    def _written(self, kind: str, secret: bytes) -> bytes:
+        """A mask that goes into the output: counted."""
+        self.counts[kind] += 1
+        mask = self.mask(kind, secret)
+        if self.on_mask is not None:
+            self.on_mask(kind, mask.decode())
+        return mask
 
 
 class StreamRedactor:
