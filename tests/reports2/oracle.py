@@ -17,11 +17,11 @@ def nearest_rank(values: Iterable[NumberT], percent: int) -> NumberT | None:
 
 
 def three_digits(value: float | None) -> float | None:
-    """Rounded to three significant digits, half away from zero."""
-    if value is None or value == 0:
+    """Rounded to three significant digits, half away from zero; below 10 to two decimals."""
+    if value is None:
         return value
     exact = Decimal(repr(value))
-    place = Decimal(1).scaleb(exact.adjusted() - 2)
+    place = Decimal(1).scaleb(max(exact.adjusted(), 0) - 2)
     return float(exact.quantize(place, rounding=ROUND_HALF_UP))
 
 
