@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 from wai_ops.core.errors import UsageError
 from wai_ops.core.window import Window
 from wai_ops.observe.reports.slice import (
+    DAYS,
+    FAILURES,
     IN_CALLS,
     IN_DAYS,
+    LATENCIES,
     Condition,
     Dimension,
+    RollUp,
     Slice,
     over_calls,
     over_days_and_edges,
@@ -127,10 +131,32 @@ def test_a_value_is_never_part_of_the_text(parts: list[tuple[Dimension, str, boo
             assert fill(Slice(window, where)).markers == fill(Slice(window, plain)).markers
 
 
-def test_only_dimensions_that_the_roll_up_keeps_are_asked_of_it() -> None:
+def test_only_what_one_grain_of_the_roll_up_keeps_is_asked_of_it() -> None:
     window = Window(MIDNIGHT, MIDNIGHT + timedelta(days=1))
     for key in Dimension:
         filled = over_days_and_edges(Slice(window), key)
         assert (filled.markers["day_where"] == "false") == (key not in IN_DAYS), key
         assert (filled.markers["where"] == "false") == (key in IN_DAYS), key
     assert set(IN_CALLS) == set(Dimension)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept", "grain"),
+    [
+        ([], DAYS, "route"),
+        (["day"], DAYS, "route"),
+        (["workflow", "day"], DAYS, "workflow"),
+        (["route", "gateway", "target"], DAYS, "route"),
+        (["workflow", "tenant"], DAYS, None),
+        (["error"], DAYS, None),
+        (["provider"], DAYS, None),
+        (["error", "model", "day"], FAILURES, "model"),
+        (["prompt"], FAILURES, None),
+        (["workflow"], LATENCIES, "workflow"),
+        (["tenant"], LATENCIES, None),
+    ],
+)
+def test_two_names_that_are_not_kept_together_go_to_the_table(
+    asked: list[str], kept: RollUp, grain: str | None
+) -> None:
+    assert kept.grain([Dimension(name) for name in asked]) == grain

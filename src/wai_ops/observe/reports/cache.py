@@ -18,7 +18,7 @@ from wai_ops.observe.reports.evidence import (
 )
 from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_rolled
-from wai_ops.observe.reports.slice import IN_DAYS, Dimension, Slice
+from wai_ops.observe.reports.slice import DAYS, Dimension, Slice
 
 
 class TargetVerdict(StrEnum):
@@ -102,7 +102,7 @@ def cache_report(
 ) -> Table[CacheNumbers]:
     """Both caches per group over the slice, most input first. Raises DataError."""
     targets = targets or CacheTargets()
-    kept = tuple(IN_DAYS) if is_rolled else ()
+    kept = DAYS if is_rolled else None
     groups = query_rolled(store, CacheGroup, "cache", part, by, kept=kept)
     found = read_evidence(store, part)
     total = next((group for group in groups if group.is_total), None)

@@ -23,7 +23,7 @@ from wai_ops.observe.reports.evidence import (
 )
 from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_rolled, query_slice
-from wai_ops.observe.reports.slice import IN_DAYS, Dimension, Slice
+from wai_ops.observe.reports.slice import DAYS, Dimension, RollUp, Slice
 
 _WIDE = Context(prec=60)
 _NAMED = 5
@@ -143,7 +143,7 @@ def cost_report(
 
     Without `is_rolled` the table answers alone; the figures are the same.
     """
-    kept = tuple(IN_DAYS) if is_rolled else ()
+    kept = DAYS if is_rolled else None
     groups = query_rolled(store, CostGroup, "cost", part, by, kept=kept)
     found = read_evidence(store, part)
     ended: dict[tuple[str | None, bool], ResolvedGroup] = {}
@@ -191,14 +191,14 @@ def per_resolved(cost_usd: Decimal | None, resolved_count: int) -> Decimal | Non
     return _WIDE.divide(cost_usd, Decimal(resolved_count)).quantize(COST_DIGITS, context=_WIDE)
 
 
-def _notes(
-    store: Store, part: Slice, total: CostGroup, *, kept: tuple[Dimension, ...]
-) -> Iterator[str]:
+def _notes(store: Store, part: Slice, total: CostGroup, *, kept: RollUp | None) -> Iterator[str]:
     count = total.request_count
     runs = counted_noun(total.run_count, "run")
     yield f"{part.describe()}: {counted_noun(count, 'request')} of {runs}"
     if total.unpriced_count:
-        models = query_rolled(store, UnpricedModel, "cost_unpriced", part, kept=kept)
+        models = query_rolled(
+            store, UnpricedModel, "cost_unpriced", part, Dimension.MODEL, kept=kept
+        )
         named = ", ".join(one_line(row.model, 80) for row in models[:_NAMED])
         more = len(models) - _NAMED
         yield (
@@ -227,7 +227,7 @@ def _notes(
     yield from _allocation_notes(store, part, kept=kept)
 
 
-def _allocation_notes(store: Store, part: Slice, *, kept: tuple[Dimension, ...]) -> Iterator[str]:
+def _allocation_notes(store: Store, part: Slice, *, kept: RollUp | None) -> Iterator[str]:
     free = FREE_NEURONS_PER_DAY
     [seen] = query_rolled(store, Allocation, "cost_allocation", part, kept=kept, free=free)
     if not seen.day_count:

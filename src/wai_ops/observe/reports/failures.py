@@ -24,7 +24,7 @@ from wai_ops.observe.reports.evidence import (
 )
 from wai_ops.observe.reports.group import LABELS, TOTAL
 from wai_ops.observe.reports.query import query_rolled, query_slice
-from wai_ops.observe.reports.slice import IN_DAYS, IN_FAILURES, Dimension, Slice
+from wai_ops.observe.reports.slice import DAYS, FAILURES, Dimension, Slice
 
 _Key = tuple[str | None, str | None]
 """Class of failures, and group."""
@@ -141,7 +141,7 @@ def failures_report(
 
     `by` splits each class further. `now` is where an open window ends, for the period before.
     """
-    kept = IN_FAILURES if is_rolled else ()
+    kept = FAILURES if is_rolled else None
     groups = query_rolled(store, FailureGroup, "failures", part, by, kept=kept)
     base = _base(store, part, is_rolled=is_rolled)
     before: dict[_Key, int] | None = None
@@ -184,7 +184,7 @@ def unknown_report(store: Store, part: Slice) -> Table[FailureShape]:
 def _base(store: Store, part: Slice, *, is_rolled: bool) -> FailureBase:
     """A condition on the class is left out: a rate is a rate of all calls."""
     others = tuple(item for item in part.where if item.key is not Dimension.ERROR)
-    kept = tuple(IN_DAYS) if is_rolled else ()
+    kept = DAYS if is_rolled else None
     whole = Slice(part.window, others)
     return query_rolled(store, FailureBase, "failures_base", whole, kept=kept)[0]
 

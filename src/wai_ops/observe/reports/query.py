@@ -1,7 +1,6 @@
 """Running a report's `.sql` over a slice: markers filled from fixed maps, values bound."""
 
 import re
-from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
@@ -10,9 +9,10 @@ from wai_ops.observe.ledger.database import translated
 from wai_ops.observe.ledger.signals import interruptible
 from wai_ops.observe.ledger.store import Store, report_sql, to_aware
 from wai_ops.observe.reports.slice import (
-    IN_DAYS,
+    DAYS,
     Dimension,
     Filled,
+    RollUp,
     Slice,
     over_calls,
     over_days_and_edges,
@@ -43,15 +43,15 @@ def query_rolled(
     part: Slice,
     by: Dimension | None = None,
     *,
-    kept: Collection[Dimension] = tuple(IN_DAYS),
+    kept: RollUp | None = DAYS,
     **parameters: Any,
 ) -> list[RowT]:
-    """Like `query_slice`, with the whole days from a roll-up that keeps `kept` apart.
+    """Like `query_slice`, with the whole days of the window from a roll-up.
 
-    With nothing in `kept`, or a slice by anything else, the table answers alone: the same figures.
-    So it does while days wait for their roll-ups to be made anew.
+    Without one, or for a slice that it cannot answer, the table answers alone: the same figures. So
+    it does while days wait for their roll-ups to be made anew.
     """
-    if not kept or _has_stale_days(store):
+    if kept is None or _has_stale_days(store):
         return _run(store, row_type, name, over_calls(part, by), parameters)
     return _run(store, row_type, name, over_days_and_edges(part, by, kept), parameters)
 

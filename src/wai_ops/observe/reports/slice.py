@@ -5,11 +5,11 @@ report's `.sql` file has markers where the slice goes in:
 
     {where}      conditions on rows of `model_call`, the window among them
     {group}      the expression that names a row's group
-    {day_where}  the same for a day roll-up, over the whole UTC days of the window
+    {day_where}  the same for a day roll-up, over the whole UTC days of the window, and its grain
     {day_group}
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
@@ -63,16 +63,51 @@ IN_DAYS: dict[Dimension, str] = {
     Dimension.TARGET: "target",
     Dimension.DAY: "day",
 }
-"""Dimension -> the column of `rollup_day`, for those that it keeps apart."""
-IN_FAILURES = (
-    Dimension.WORKFLOW,
-    Dimension.TENANT,
-    Dimension.MODEL,
-    Dimension.ROUTE,
-    Dimension.ERROR,
-    Dimension.DAY,
+"""Dimension -> the column of the day roll-ups, for those that any of them keeps apart."""
+
+
+@dataclass(frozen=True)
+class RollUp:
+    """Which dimensions a roll-up keeps apart: one grain at a time, and `always` in each of them."""
+
+    grains: Mapping[str, frozenset[Dimension]]
+    always: frozenset[Dimension]
+
+    def grain(self, asked: Collection[Dimension]) -> str | None:
+        """The first grain that can answer; None: only the table can."""
+        rest = frozenset(asked) - self.always
+        return next((name for name, kept in self.grains.items() if rest <= kept), None)
+
+
+DAYS = RollUp(
+    grains={
+        "route": frozenset({Dimension.ROUTE, Dimension.GATEWAY, Dimension.TARGET}),
+        "workflow": frozenset({Dimension.WORKFLOW}),
+        "tenant": frozenset({Dimension.TENANT}),
+        "model": frozenset({Dimension.MODEL}),
+        "prompt": frozenset({Dimension.PROMPT}),
+    },
+    always=frozenset({Dimension.DAY}),
 )
-"""What `rollup_failure` keeps apart."""
+"""`rollup_day`."""
+FAILURES = RollUp(
+    grains={
+        "route": frozenset({Dimension.ROUTE}),
+        "workflow": frozenset({Dimension.WORKFLOW}),
+        "tenant": frozenset({Dimension.TENANT}),
+        "model": frozenset({Dimension.MODEL}),
+    },
+    always=frozenset({Dimension.DAY, Dimension.ERROR}),
+)
+"""`rollup_failure`."""
+LATENCIES = RollUp(
+    grains={
+        "workflow": frozenset({Dimension.WORKFLOW}),
+        "model": frozenset({Dimension.MODEL}),
+    },
+    always=frozenset({Dimension.DAY}),
+)
+"""`rollup_latency`."""
 _DAY_COLUMNS = IN_DAYS | {Dimension.ERROR: "error_type"}
 _NOTHING = "false"
 
@@ -148,22 +183,21 @@ class Filled:
 
 def over_calls(part: Slice, by: Dimension | None = None) -> Filled:
     """Fill `{where}` and `{group}`: every call of the slice, from the table."""
-    return _fill(part, by, calls=[part.window], days=None)
+    return _fill(part, by, calls=[part.window])
 
 
-def over_days_and_edges(
-    part: Slice, by: Dimension | None = None, kept: Collection[Dimension] = tuple(IN_DAYS)
-) -> Filled:
+def over_days_and_edges(part: Slice, by: Dimension | None = None, kept: RollUp = DAYS) -> Filled:
     """Fill all four markers: whole UTC days from a roll-up, the two edges from the table.
 
-    `kept` are the dimensions that the roll-up keeps apart; a slice by any other goes to the table
-    as a whole, and then `{day_where}` chooses nothing.
+    A slice that no grain of the roll-up can answer goes to the table as a whole, and then
+    `{day_where}` chooses nothing.
     """
     asked = {condition.key for condition in part.where} | ({by} if by else set())
-    if not asked <= set(kept):
-        return _fill(part, by, calls=[part.window], days=None)
+    grain = kept.grain(asked)
+    if grain is None:
+        return _fill(part, by, calls=[part.window])
     whole, edges = split_days(part.window)
-    return _fill(part, by, calls=edges, days=whole)
+    return _fill(part, by, calls=edges, days=whole, grain=grain)
 
 
 def split_days(window: Window) -> tuple[Window | None, list[Window]]:
@@ -190,7 +224,12 @@ def _midnight(at: datetime, *, is_after: bool) -> datetime:
 
 
 def _fill(
-    part: Slice, by: Dimension | None, *, calls: Sequence[Window], days: Window | None
+    part: Slice,
+    by: Dimension | None,
+    *,
+    calls: Sequence[Window],
+    days: Window | None = None,
+    grain: str = "",
 ) -> Filled:
     values: dict[str, Any] = {}
     conditions = list(_conditions(part, values, IN_CALLS))
@@ -208,7 +247,7 @@ def _fill(
     if days is not None:
         ends = _ends(days, values, "days", "day", lambda at: at.date())
         again = list(_conditions(part, values, _DAY_COLUMNS))
-        markers["day_where"] = " and ".join([*ends, *again]) or "true"
+        markers["day_where"] = " and ".join([f"grain = '{grain}'", *ends, *again])
         markers["day_group"] = "null" if by is None else _DAY_COLUMNS[by]
     return Filled(markers, values)
 

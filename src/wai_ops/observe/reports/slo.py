@@ -25,7 +25,7 @@ from wai_ops.observe.reports.evidence import (
 )
 from wai_ops.observe.reports.group import row_type_by, to_row
 from wai_ops.observe.reports.query import query_rolled, query_slice
-from wai_ops.observe.reports.slice import IN_DAYS, Dimension, Slice
+from wai_ops.observe.reports.slice import DAYS, LATENCIES, Dimension, Slice
 from wai_ops.observe.reports.slo_rules import (
     FAST_BURN,
     SLOW_BURN,
@@ -40,8 +40,6 @@ from wai_ops.observe.reports.slo_rules import (
     verdict_of,
 )
 
-_IN_HISTOGRAMS = (Dimension.WORKFLOW, Dimension.MODEL, Dimension.DAY)
-"""What `rollup_latency` keeps apart."""
 _HOURS = {"1h": 1, "6h": 6, "1d": 24, "3d": 72}
 
 
@@ -162,7 +160,7 @@ def slo_report(store: Store, part: Slice, asked: SloRequest) -> Table[SloNumbers
             hint="set some in wai.yaml, such as slo: {completion_ratio: 0.99}",
         )
     by = asked.by
-    days = tuple(IN_DAYS) if asked.is_rolled else ()
+    days = DAYS if asked.is_rolled else None
     groups = query_rolled(store, SloGroup, "slo", part, by, kept=days)
     quantiles = _quantiles(store, part, asked)
     burnt = _burnt(store, part, asked)
@@ -180,7 +178,7 @@ def slo_report(store: Store, part: Slice, asked: SloRequest) -> Table[SloNumbers
 
 def _quantiles(store: Store, part: Slice, asked: SloRequest) -> dict[tuple[Key, str], Quantiles]:
     is_gateway = asked.ttft_source is TtftSource.GATEWAY
-    kept = _IN_HISTOGRAMS if asked.is_rolled and not is_gateway else ()
+    kept = LATENCIES if asked.is_rolled and not is_gateway else None
     found = query_rolled(
         store, Quantiles, "slo_latency", part, asked.by, kept=kept, is_gateway_ttft=is_gateway
     )

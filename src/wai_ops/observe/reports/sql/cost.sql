@@ -29,7 +29,7 @@ with part as (
         sum(unpriced_count) as unpriced_count,
         sum(usage_count) as usage_count,
         sum(cache_reported_count) as cache_reported_count,
-        sum(call_count) filter (target = 'local') as local_count
+        sum(local_count) as local_count
     from rollup_day
     where {day_where}
     group by all

@@ -6,7 +6,9 @@ select
 from (
     select day, sum(neurons) as neurons
     from (
-        select day, neurons from rollup_day where target is distinct from 'local' and {day_where}
+        select day, neurons - coalesce(local_neurons, 0) as neurons
+        from rollup_day
+        where {day_where}
         union all
         select day, sum(known_neurons) as neurons
         from call_fact

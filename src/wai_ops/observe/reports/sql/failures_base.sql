@@ -6,7 +6,7 @@ with part as (
         sum(gateway_only_count) as gateway_only_count,
         sum(client_only_count) as client_only_count,
         sum(contract_missing_count) as contract_missing_count,
-        sum(call_count) filter (target = 'local') as local_count
+        sum(local_count) as local_count
     from rollup_day
     where {day_where}
     union all

@@ -1,6 +1,13 @@
 -- The calls of these days, added up.
 insert into rollup_day by name
 select
+    case
+        when grouping(tenant) = 0 then 'tenant'
+        when grouping(workflow) = 0 then 'workflow'
+        when grouping(model) = 0 then 'model'
+        when grouping(prompt) = 0 then 'prompt'
+        else 'route'
+    end as grain,
     day,
     tenant,
     workflow,
@@ -18,6 +25,7 @@ select
     count(*) filter (sources = 'gateway only') as gateway_only_count,
     count(*) filter (sources = 'client only') as client_only_count,
     count(*) filter (contract <> 'complete') as contract_missing_count,
+    count(*) filter (target = 'local') as local_count,
     count(*) filter (gateway_cache_hit) as gateway_cache_hit_count,
     coalesce(sum(input_tokens), 0) as input_tokens,
     coalesce(sum(input_tokens) filter (cached_input_tokens is not null), 0)
@@ -51,6 +59,7 @@ select
     sum(cost_usd) filter (cost_state = 'confirmed') as confirmed_cost_usd,
     sum(known_cost_usd) as cost_usd,
     sum(known_neurons) as neurons,
+    sum(known_neurons) filter (target = 'local') as local_neurons,
     sum(gateway_cost_usd) as gateway_cost_usd,
     sum(known_cost_usd) filter (waste = 'retried') as retried_cost_usd,
     sum(known_cost_usd) filter (waste = 'failed run') as failed_run_cost_usd,
@@ -63,4 +72,10 @@ select
     count(*) filter (affinity_result = 'miss') as miss_count
 from call_fact
 where started_at >= $since and started_at < $last::date + 1 and day in (from rolled)
-group by day, tenant, workflow, model, prompt, endpoint, gateway_id, target
+group by grouping sets (
+    (day, tenant),
+    (day, workflow),
+    (day, model),
+    (day, prompt),
+    (day, endpoint, gateway_id, target)
+)

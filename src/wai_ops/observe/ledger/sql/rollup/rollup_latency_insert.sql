@@ -11,11 +11,38 @@ with rounded as (
     from call_fact
     where started_at >= $since and started_at < $last::date + 1 and day in (from rolled)
 )
-select day, workflow, model, 'ttft' as measure, ttft as value_ms, count(*) as call_count
-from rounded where ttft is not null group by all
+select
+    case when grouping(workflow) = 0 then 'workflow' else 'model' end as grain,
+    day,
+    workflow,
+    model,
+    'ttft' as measure,
+    ttft as value_ms,
+    count(*) as call_count
+from rounded
+where ttft is not null
+group by grouping sets ((day, workflow, ttft), (day, model, ttft))
 union all
-select day, workflow, model, 'duration' as measure, duration as value_ms, count(*) as call_count
-from rounded where duration is not null group by all
+select
+    case when grouping(workflow) = 0 then 'workflow' else 'model' end as grain,
+    day,
+    workflow,
+    model,
+    'duration' as measure,
+    duration as value_ms,
+    count(*) as call_count
+from rounded
+where duration is not null
+group by grouping sets ((day, workflow, duration), (day, model, duration))
 union all
-select day, workflow, model, 'tpot' as measure, tpot as value_ms, count(*) as call_count
-from rounded where tpot is not null group by all
+select
+    case when grouping(workflow) = 0 then 'workflow' else 'model' end as grain,
+    day,
+    workflow,
+    model,
+    'tpot' as measure,
+    tpot as value_ms,
+    count(*) as call_count
+from rounded
+where tpot is not null
+group by grouping sets ((day, workflow, tpot), (day, model, tpot))

@@ -261,7 +261,11 @@ create table redaction (
 );
 
 -- Day roll-ups: derived from model_call, made anew for every day in rollup_dirty before they are read.
+-- A report by one thing reads the rows of that grain alone, and the other names are null in them:
+-- all combinations of names would soon be as many rows as there are calls.
 create table rollup_day (
+    -- 'tenant', 'workflow', 'model', 'prompt', or 'route' for route, gateway and target together.
+    grain varchar not null,
     -- The UTC day of started_at.
     day date not null,
     tenant varchar,
@@ -283,6 +287,7 @@ create table rollup_day (
     gateway_only_count bigint not null,
     client_only_count bigint not null,
     contract_missing_count bigint not null,
+    local_count bigint not null,
     gateway_cache_hit_count bigint not null,
     input_tokens hugeint not null,
     -- Input of the calls that report cached tokens at all.
@@ -312,6 +317,8 @@ create table rollup_day (
     -- Metered, confirmed and none; null where no call of the group has a known cost.
     cost_usd decimal(38, 12),
     neurons decimal(38, 12),
+    -- Of them, those that a local emulator counted and nobody bills.
+    local_neurons decimal(38, 12),
     gateway_cost_usd decimal(38, 12),
     -- Waste, each call in the first class that fits: retried, failed run, truncated.
     retried_cost_usd decimal(38, 12),
@@ -329,6 +336,8 @@ create table rollup_day (
 
 -- Failures by class and day.
 create table rollup_failure (
+    -- 'tenant', 'workflow', 'model' or 'route'; see rollup_day.
+    grain varchar not null,
     day date not null,
     tenant varchar,
     workflow varchar,
@@ -345,6 +354,8 @@ create table rollup_failure (
 
 -- Exact histograms: values rounded to three significant digits, which commutes with nearest rank.
 create table rollup_latency (
+    -- 'workflow' or 'model'; see rollup_day.
+    grain varchar not null,
     day date not null,
     workflow varchar,
     model varchar,
