@@ -88,7 +88,7 @@ def _bars(alt: Any, chart: Chart, width: int) -> list[Any]:
         )
     ]
     if not is_share:
-        near = (high - low) * 0.12
+        near = (high - low) * 0.2
         values = [
             {"label": label, "value": _after(chart, n, ends[n][1], near), "text": texts[n]}
             for n, label in enumerate(chart.labels)
@@ -294,7 +294,7 @@ def _after(chart: Chart, row: int, end: float, near: float) -> float:
     """Where a bar's number stands: behind its end, and behind a mark that it would cover."""
     target = chart.targets[row] if chart.targets else None
     held = [value for value in (target, chart.reference) if value is not None]
-    return max([end, *(value for value in held if end - near / 12 < value < end + near)])
+    return max([end, *(value for value in held if end - near / 20 < value < end + near)])
 
 
 def _end_text(chart: Chart, row: int) -> str:

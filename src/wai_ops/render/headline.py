@@ -30,6 +30,8 @@ def headline(
         finding = _share_of_first(series)
     elif not adds_up(plot, unit):
         finding = _span(unit, labels, series)
+    elif mark is Mark.RANGES:
+        finding = ", ".join(f"{name.lower()} {shown(_total(v), unit)}" for name, v in series)
     elif plot.whole is not None:
         finding = _parts(plot, unit, series)
     else:
@@ -55,8 +57,8 @@ def _sum_and_largest(mark: Mark, unit: Unit, labels: Sequence[str], series: Sequ
 
 
 def _parts(plot: Plot, unit: Unit, series: Sequence[Named]) -> str:
-    parts = sum(_total(values) for _, values in series[1:])
-    whole = parts + _total(series[0][1])
+    whole = sum(_total(values) for _, values in series)
+    parts = whole - sum(_total(values) for name, values in series if name == plot.rest)
     if whole <= 0:
         return shown(whole, unit)
     share = shown(parts / whole, Unit.RATIO)

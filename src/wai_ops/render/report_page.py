@@ -7,6 +7,7 @@ it as cleaned SVG, once for wide and once for narrow screens.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from wai_ops.core.overview import Exhibit, Overview, Section, Tile
@@ -14,6 +15,7 @@ from wai_ops.core.plot import Mark
 from wai_ops.core.table import Table, Verdict
 from wai_ops.core.text import one_line
 from wai_ops.render.charts import draw
+from wai_ops.render.headline import shown
 from wai_ops.render.page import read_template, style_hash, template, text_cells
 from wai_ops.render.palette import CLASSES, tone_of
 from wai_ops.render.series import Blank, Chart, drawable, to_chart
@@ -76,10 +78,17 @@ def to_page(overview: Overview, *, draw_chart: Draw = draw) -> str:
 def _tile(tile: Tile) -> dict[str, Any]:
     return {
         "label": one_line(tile.label),
-        "value": to_human(tile.value, tile.unit),
+        "value": _figure(tile),
         "detail": one_line(tile.detail),
         "verdict": None if tile.verdict is None else tile.verdict.value,
     }
+
+
+def _figure(tile: Tile) -> str:
+    """A number to be read at a glance; the exact one stands in a table below."""
+    if isinstance(tile.value, int | float | Decimal):
+        return shown(float(tile.value), tile.unit)
+    return to_human(tile.value, tile.unit)
 
 
 def _shared_notes(overview: Overview) -> list[str]:

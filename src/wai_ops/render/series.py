@@ -85,6 +85,8 @@ def to_chart(table: Table[Any], plot: Plot) -> Chart | Blank:
         read = _long(rows, plot, label)
     if all(value is None for series in read.series for value in series.values):
         return Blank(plot.title, "nothing of this was reported in the window")
+    told = tuple(item for item in read.series if any(item.values))
+    read = replace(read, series=told or read.series[:1])
     mark = _mark(plot, read.labels, is_sum=is_sum)
     title = headline(
         plot,
@@ -174,10 +176,12 @@ def _long(rows: Sequence[Mapping[str, Any]], plot: Plot, label: str) -> _Read:
     found: dict[str, dict[str, float | None]] = {}
     for row in rows:
         found.setdefault(_name(row[key]), {})[_name(row[label])] = _number(row[value])
-    series = tuple(
+    series = [
         Series(name, tuple(points.get(at) for at in labels)) for name, points in found.items()
-    )
-    return _Read(labels, series)
+    ]
+    # The largest first, so that a name has the same colour whatever the rows stand for.
+    series.sort(key=lambda item: (-(_sum(item.values) or 0.0), item.name))
+    return _Read(labels, tuple(series))
 
 
 def _left_over(row: Mapping[str, Any], whole: str, parts: Sequence[str]) -> float | None:

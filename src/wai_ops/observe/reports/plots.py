@@ -15,7 +15,7 @@ COST = Plot(
     parts="wasted",
 )
 COST_PER_RESOLVED = Plot(
-    title="Cost per resolved workflow",
+    title="Cost per resolved conversation",
     mark=Mark.BARS,
     values=("resolved_cost_usd",),
     is_rate=True,
