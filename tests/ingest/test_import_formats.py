@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.gateway_rows import gateway_row, ndjson
+from support.import_rows import gateway_row, ndjson
 from wai_ops.observe.ingest.formats import LogFormat, Shape, detect, is_blank
 from wai_ops.observe.ingest.lines import (
     MAX_LINE_BYTES,

@@ -11,7 +11,7 @@ import pytest
 
 from support.cli import Ran, Wai
 from support.facts import in_ledger
-from support.gateway_rows import gateway_row, ndjson, write_rows
+from support.import_rows import gateway_row, ndjson, write_rows
 from wai_ops.core.errors import ExitCode
 
 SUM = "select count(*), count(distinct log_id), sum(gateway_input_tokens) from model_call"

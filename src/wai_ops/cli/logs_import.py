@@ -67,6 +67,9 @@ def import_(
         str | None,
         typer.Option("--endpoint-url", metavar="URL", help="Of the object store."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also files whose content was imported before.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read everything, keep nothing.")
     ] = False,
@@ -122,6 +125,7 @@ def import_(
             private_key=key,
             keep_bodies=bodies,
             is_dry_run=dry_run,
+            again=again,
         ),
         prices=load_price_book(context.settings),
         redactor=redactor_for(context.settings, context.environ),

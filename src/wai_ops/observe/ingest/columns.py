@@ -90,6 +90,7 @@ _PLAIN = (
     "dlp_action",
     "user_agent",
     "error_message",
+    "error_type",
     "finish_reason",
 )
 

@@ -91,6 +91,8 @@ class ImportOptions:
     private_key: PrivateKey | None = None
     keep_bodies: bool = False
     is_dry_run: bool = False
+    again: bool = False
+    """Also what was imported before, by content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,9 @@ def import_files(
     """Import what is new. Raises UsageError, DataError; groups that were committed stay."""
     totals = _Totals()
     with _import_folder(state_dir) as folder:
-        known = _read_known(state_dir, clock, progress)
+        known = KnownFiles({}, frozenset())
+        if not options.again:
+            known = _read_known(state_dir, clock, progress)
         preparer = Preparer(options, redactor)
         load = _Loader(state_dir, clock, options, totals, prices, redactor, progress, preparer)
         prepare = _Prepare(preparer, known, dict(known.hashes), totals, fetch)

@@ -59,8 +59,9 @@ class PrivateKey:
         """Decrypt one value. Raises ValueError: WrongKeyError when this is not its key."""
         wrapped, iv, data = value["key"], _bytes(value, "iv"), _bytes(value, "data")
         if wrapped != self._last[0]:
+            sealed = _bytes(value, "key")
             try:
-                self._last = (wrapped, self._key.decrypt(_bytes(value, "key"), _PADDING))
+                self._last = (wrapped, self._key.decrypt(sealed, _PADDING))
             except ValueError as error:
                 raise WrongKeyError("the private key does not fit") from error
         try:

@@ -106,6 +106,7 @@ def _model_call(span: Mapping[str, Any], own: Attributes, resource: Attributes) 
         "custom_cost": own.get(semconv.CUSTOM_COST) is True or None,
         "step": _whole(own.get(semconv.STEP), "the step"),
         "error_code": _whole(own.get(semconv.ERROR_CODE), "the error code"),
+        "error_type": error,
         "error_message": _text(span.get("status") or {}, "message"),
         "finish_reason": _finish_reason(own),
         "usage_metadata": _usage(own),
