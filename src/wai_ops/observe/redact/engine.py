@@ -34,10 +34,11 @@ MASK = r"\[redacted:[a-z0-9-]{1,40}:[0-9a-f]{8}\]"
 _MASK = re.compile(MASK.encode())
 _HIDDEN = 0x01
 _SENSITIVE_KEY = re.compile(
-    r"(?:^|[_.\- ])(?:authorization|password|passwd|passphrase|pwd|secret|token|api_?key|"
+    r"(?:^|_)(?:authorization|password|passwd|passphrase|pwd|secret|token|api_?key|"
     r"access_?key|secret_?key|private_?key|auth_?key|account_?key|cookie|set_cookie|credentials?"
     r"|client_?secret)$"
 )
+_NOT_NAME = re.compile(r"[^a-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -393,5 +394,5 @@ def _kind(name: str) -> str:
 
 def sensitive_name(key: str) -> str | None:
     """The kind of secret that a member of this name holds; None for any other name."""
-    found = _SENSITIVE_KEY.search(_CAMEL.sub("_", key[-80:]).lower())
+    found = _SENSITIVE_KEY.search(_NOT_NAME.sub("_", _CAMEL.sub("_", key[-80:]).lower()))
     return None if found is None else _kind(found[0])

@@ -79,10 +79,6 @@ def _is_userinfo(value: bytes) -> bool:
     return b":" in value or len(value) >= 16
 
 
-def _has_pair(value: bytes) -> bool:
-    return b"=" in value
-
-
 def _prefixed(kind: str, *patterns: str, anchors: tuple[bytes, ...]) -> Rule:
     """A rule whose prefix says it all."""
     pattern = "|".join(patterns)
@@ -255,10 +251,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="cookie",
         pattern=rf"""(?i)cookie{_QUOTES}[ \t]{{0,4}}:[ \t]{{0,4}}{_QUOTES}"""
-        r"""([^\x00-\x20\x7f"'\\][^\x00-\x1f\x7f"'\\]{2,})""",
+        r"""([A-Za-z0-9_.!#$%&*+^|~-]+=[^\x00-\x1f\x7f"'\\]{2,})""",
         folded=(b"cookie",),
         suspect=r"(?i)cookie",
-        accept=_has_pair,
         rank=3,
     ),
     Rule(
