@@ -9,7 +9,6 @@ import msgspec
 
 from wai_ops.observe.ingest.windows import Span
 
-
 RawRow = bytes | msgspec.Raw
 """A row as it came: JSON, not decoded."""
 

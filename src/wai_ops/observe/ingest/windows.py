@@ -86,14 +86,24 @@ def halves(span: Span) -> tuple[Span, Span] | None:
 class Planner:
     """Hands out windows of about `target_rows` rows until everything was handed out.
 
-    Every instant of `gaps` is handed out exactly once, unless it is given back.
+    Every instant of `gaps` and `again` is handed out exactly once, unless it is given back.
     """
 
     def __init__(
-        self, gaps: Sequence[Span], *, target_rows: int, rows_per_s: float | None = None
+        self,
+        gaps: Sequence[Span],
+        *,
+        again: Sequence[Span] = (),
+        target_rows: int,
+        rows_per_s: float | None = None,
     ) -> None:
-        """Plan `gaps`, in their order. `rows_per_s` is a first guess."""
-        self._gaps = [part for gap in union(gaps) for part in at_midnights(gap)]
+        """Plan `again`, then `gaps`, in their order; they share no instant.
+
+        No window holds both, so that what is new in one that was read before can be told to be
+        late. `rows_per_s` is a first guess.
+        """
+        wholes = [*union(again), *union(gaps)]
+        self._gaps = [part for gap in wholes for part in at_midnights(gap)]
         self._gaps.reverse()  # the next one is the last
         self._target = target_rows
         self._rows_per_s = rows_per_s

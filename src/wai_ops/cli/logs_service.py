@@ -1,0 +1,248 @@
+"""What `wai logs pull` and `wai logs status` put together: connection, gate, source, ledger."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from wai_ops.cli import diagnostics
+from wai_ops.cli.context import AppContext
+from wai_ops.cli.logs_progress import watch_pull
+from wai_ops.cli.target import open_connection
+from wai_ops.cli.watch import watch
+from wai_ops.cloudflare.logs_api import ReadingApi, open_reading_api
+from wai_ops.config.connection import Connection
+from wai_ops.config.credentials import Role
+from wai_ops.config.prices import load_price_book
+from wai_ops.config.settings import Target
+from wai_ops.core.errors import RemoteError, UsageError
+from wai_ops.core.table import Table
+from wai_ops.core.window import Window, parse_window
+from wai_ops.observe.ingest.bodies import parse_bodies
+from wai_ops.observe.ingest.legacy_logs import LegacyLogs
+from wai_ops.observe.ingest.pull import pull
+from wai_ops.observe.ingest.pull_choice import SourceChoice, choose_source
+from wai_ops.observe.ingest.pull_plan import FIRST_PULL, PullLimits
+from wai_ops.observe.ingest.pull_result import PullRequest, PullResult
+from wai_ops.observe.ingest.rate import Halt, RateGate
+from wai_ops.observe.ingest.status import DayStatus, StatusRequest, read_status, refresh_counts
+from wai_ops.observe.ingest.telemetry_logs import TelemetryLogs
+from wai_ops.observe.ingest.windows import Span
+from wai_ops.observe.ledger.pull_status import pulled_gateways
+from wai_ops.observe.ledger.pulls import PullLedger
+from wai_ops.observe.redact.known import redactor_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullOptions:
+    """The options of `wai logs pull`, as they were typed."""
+
+    since: str | None
+    until: str | None
+    gateway: str | None
+    is_following: bool
+    again: bool
+    bodies: str | None
+    rate: str | None
+    source: str
+    parallel: int | None
+    is_local: bool
+
+
+def run_pull(app: AppContext, options: PullOptions) -> PullResult:
+    """Pull once, or until Ctrl-C. Raises WaiError."""
+    window = parse_window(options.since, options.until, now=app.clock.now())
+    if options.again and window.since is None:
+        raise UsageError("--again needs --since: how far back?", hint="such as --since 24h")
+    if options.is_following and (options.again or window.until is not None):
+        raise UsageError("--follow has no end: leave --until and --again away")
+    logs = app.settings.logs
+    request = PullRequest(
+        since=window.since,
+        until=window.until,
+        again=options.again,
+        bodies=parse_bodies(options.bodies),
+        parallel=options.parallel or logs.parallel,
+    )
+    halt = Halt()
+    with (
+        open_connection(app, role=Role.OPERATOR, local=options.is_local) as connection,
+        watch_pull(app) as watcher,
+        _reading(
+            app,
+            connection,
+            share=_share(app, connection, options.rate),
+            halt=halt,
+            watcher=watcher,
+            parallel=request.parallel,
+        ) as api,
+    ):
+        gateway_id = options.gateway or connection.gateway
+        chosen = choose_source(
+            SourceChoice(options.source),
+            legacy=LegacyLogs(api, gateway_id),
+            newer=TelemetryLogs(api, gateway_id),
+            is_newer_allowed=logs.workers_observability,
+            span=_probed(app, window),
+        )
+        watcher.say(chosen.reason)
+        ledger = PullLedger(
+            state_dir=app.settings.state_dir,
+            clock=app.clock,
+            gateway_id=gateway_id,
+            source=chosen.source.name,
+            target=connection.target.value,
+            prices=load_price_book(app.settings),
+            redactor=redactor_for(app.settings, app.environ),
+            progress=watch,
+        )
+        limits = PullLimits(
+            hold_back_s=logs.hold_back_s, settle_s=logs.settle_s, pending_s=logs.pending_s
+        )
+
+        def once() -> PullResult:
+            result = pull(
+                request,
+                source=chosen.source,
+                ledger=ledger,
+                limits=limits,
+                clock=app.clock,
+                halt=halt,
+                watcher=watcher,
+            )
+            result.request_count = api.request_count
+            _tell(result, watcher)
+            return result
+
+        return _follow(once, halt, logs.poll_s, watcher) if options.is_following else once()
+
+
+def run_status(
+    app: AppContext,
+    *,
+    since: str | None,
+    until: str | None,
+    gateway: str | None,
+    refresh: bool,
+    fail_incomplete: bool,
+    local: bool,
+) -> Table[DayStatus]:
+    """Judge each day, after asking the gateway if that is wanted. Raises WaiError."""
+    window = parse_window(since, until, now=app.clock.now())
+    logs, state_dir = app.settings.logs, app.settings.state_dir
+    request = StatusRequest(
+        since=window.since,
+        until=window.until,
+        gateway_id=gateway,
+        hold_back_s=logs.hold_back_s,
+        fail_incomplete=fail_incomplete,
+    )
+    if refresh:
+        halt = Halt()
+        with (
+            open_connection(app, role=Role.OPERATOR, local=local) as connection,
+            _reading(app, connection, share=_share(app, connection, None), halt=halt) as api,
+        ):
+            known = pulled_gateways(state_dir, app.clock, watch)
+            sources = {name: source for name, source in known if gateway in (None, name)}
+            names = list(sources) or [gateway or connection.gateway]
+            is_newer = {name for name, source in sources.items() if source == TelemetryLogs.name}
+            warnings = refresh_counts(
+                state_dir,
+                app.clock,
+                request,
+                api=api,
+                source_of=lambda name: (TelemetryLogs if name in is_newer else LegacyLogs)(
+                    api, name
+                ),
+                gateway_ids=names,
+                lag_s=logs.count_hold_back_s,
+                progress=watch,
+            )
+        for text in warnings:
+            diagnostics.warn(text)
+    return read_status(state_dir, app.clock, request, watch)
+
+
+@contextmanager
+def _reading(
+    app: AppContext,
+    connection: Connection,
+    *,
+    share: Decimal | None,
+    halt: Halt,
+    watcher: Any = None,
+    parallel: int = 1,
+) -> Iterator[ReadingApi]:
+    def on_wait(seconds: float) -> None:
+        text = f"the API asks to wait {seconds:.0f} s (its rate limit)"
+        (diagnostics.message if watcher is None else watcher.say)(text)
+
+    gate = RateGate(app.clock, share, rest=halt.rest, on_wait=on_wait)
+    with open_reading_api(
+        base_url=connection.base_url,
+        account_id=connection.account_id,
+        token=connection.token.reveal(),
+        gate=gate,
+        clock=app.clock,
+        rng=app.rng,
+        is_local=connection.target is Target.LOCAL,
+        parallel=parallel,
+    ) as api:
+        yield api
+
+
+def _share(app: AppContext, connection: Connection, typed: str | None) -> Decimal | None:
+    """The share of the limit that may be used; None: an emulator here has none of its own."""
+    if typed is None:
+        return None if connection.target is Target.LOCAL else app.settings.logs.rate_share
+    text = typed.strip()
+    try:
+        share = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
+    except InvalidOperation:
+        share = Decimal(0)
+    if not share.is_finite() or not 0 < share <= 1:
+        raise UsageError(f"--rate {typed!r} is no share", hint="try 50% or 0.5")
+    return share
+
+
+def _probed(app: AppContext, window: Window) -> Span:
+    now = app.clock.now()
+    until = window.until or now
+    return Span(min(window.since or until - FIRST_PULL, until), until)
+
+
+def _tell(result: PullResult, watcher: Any) -> None:
+    """What the numbers alone do not say."""
+    if result.has_usage_metadata or result.has_timings:
+        names = [
+            name
+            for name, is_there in (
+                ("usage_metadata", result.has_usage_metadata),
+                ("timings", result.has_timings),
+            )
+            if is_there
+        ]
+        watcher.say(f"note: rows carry {' and '.join(names)}, which no published schema has")
+    if result.is_sampled:
+        watcher.say("warning: the source says that its answers are sampled: rows may be missing")
+    if result.partial_window_count:
+        watcher.say(
+            f"warning: {result.partial_window_count} windows kept changing while they were read; "
+            "the next pull reads them again"
+        )
+
+
+def _follow(once: Any, halt: Halt, poll_s: float, watcher: Any) -> PullResult:
+    """Pull again and again. Ends with Ctrl-C, or an error that waiting does not mend."""
+    while True:
+        try:
+            result = once()
+        except RemoteError as error:
+            watcher.say(f"warning: {error.message}; trying again in {poll_s:.0f} s")
+        else:
+            if result.row_count:
+                through = "" if result.through is None else f", through {result.through:%T} UTC"
+                watcher.say(f"{result.inserted_count:,} new rows{through}")
+        halt.rest(poll_s)

@@ -1,0 +1,411 @@
+"""Pulling a gateway's log: threads read closed windows, the main thread commits them.
+
+The order that makes it safe to kill at any instant: a window's rows are read to the end, spooled,
+and committed with the note that the window was read, in one transaction. What was not committed was
+not read, and is read again; what is read twice replaces itself, since a row is known by its id. The
+ledger is held only for the commits, so other commands work meanwhile.
+"""
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from wai_ops.core.clock import Clock
+from wai_ops.core.errors import DataError, WaiError
+from wai_ops.observe.ingest.bodies import BodyReader, FoundBodies
+from wai_ops.observe.ingest.pull_plan import Plan, PullLimits, plan_pull, whole_span
+from wai_ops.observe.ingest.pull_progress import NobodyWatches, PullProgress, PullWatcher, Speed
+from wai_ops.observe.ingest.pull_result import PullRequest, PullResult
+from wai_ops.observe.ingest.pull_source import LogSource, RawRow
+from wai_ops.observe.ingest.rate import Halt, Stopped
+from wai_ops.observe.ingest.reading import (
+    Reading,
+    TooManyRows,
+    read_window,
+    write_rows,
+    write_spool,
+)
+from wai_ops.observe.ingest.spool import spool_folder
+from wai_ops.observe.ingest.windows import Planner, Span, subtract
+from wai_ops.observe.ledger.gateway import Ingested
+from wai_ops.observe.ledger.pulls import Committed, NewWindow, PullLedger
+
+_MOST_WINDOWS = 5
+"""A window with so many times the rows that one should have is cut before it is read on."""
+_UNCOMMITTED = 64
+"""Windows that may wait for their commit before reading waits."""
+_COMMIT_SHARE = 4.0
+"""Between two commits at least so many times as long as the last one took."""
+_COUNTED_GAPS = 8
+_RATINGS = timedelta(days=30)
+"""How old a call may be whose rating is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A window that was read."""
+
+    reading: Reading
+    found: FoundBodies
+    row_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A thread has nothing more to do."""
+
+
+def pull(
+    request: PullRequest,
+    *,
+    source: LogSource,
+    ledger: PullLedger,
+    limits: PullLimits,
+    clock: Clock,
+    halt: Halt | None = None,
+    watcher: PullWatcher | None = None,
+) -> PullResult:
+    """Read what is missing and what may have changed. Raises WaiError; what was committed stays."""
+    return _Pull(
+        request=request,
+        source=source,
+        ledger=ledger,
+        limits=limits,
+        clock=clock,
+        halt=halt or Halt(),
+        watcher=watcher or NobodyWatches(),
+    ).run()
+
+
+class _Pull:
+    def __init__(
+        self,
+        *,
+        request: PullRequest,
+        source: LogSource,
+        ledger: PullLedger,
+        limits: PullLimits,
+        clock: Clock,
+        halt: Halt,
+        watcher: PullWatcher,
+    ) -> None:
+        self._request = request
+        self._source = source
+        self._ledger = ledger
+        self._limits = limits
+        self._clock = clock
+        self._halt = halt
+        self._watcher = watcher
+        self._lock = threading.Lock()
+        self._results: queue.Queue[_Done | _Failed | _Ended] = queue.Queue()
+        self._room = threading.Semaphore(_UNCOMMITTED)
+        self._number = 0
+        self._waiting: list[_Done] = []
+        self._removed: Counter[str] = Counter()
+        self.result = PullResult(gateway_id=ledger.gateway_id, source=source.name)
+
+    def run(self) -> PullResult:
+        started = self._clock.monotonic()
+        state = self._ledger.state()
+        self.result.through = None if state.mark is None else state.mark[1]
+        whole = whole_span(
+            self._request.since,
+            self._request.until,
+            state=state,
+            now=self._clock.now(),
+            limits=self._limits,
+        )
+        if whole is not None:
+            self.result.since, self.result.until = whole.since, whole.until
+            plan = plan_pull(
+                whole,
+                state=state,
+                now=self._clock.now(),
+                limits=self._limits,
+                again=self._request.again,
+            )
+            try:
+                self._carry_out(plan)
+                self._refresh_ratings(whole)
+            except BaseException as error:
+                self._halt.throw()
+                if isinstance(error, WaiError):
+                    error.hint = (
+                        f"{error.hint}; {self.result.kept()}"
+                        if error.hint
+                        else (self.result.kept())
+                    )
+                else:
+                    self._watcher.say(self.result.kept())
+                raise
+            self._ledger.finish()
+        elapsed = self._clock.monotonic() - started
+        self.result.elapsed_s = Decimal(f"{elapsed:.3f}")
+        self.result.removed = dict(self._removed)
+        return self.result
+
+    def _carry_out(self, plan: Plan) -> None:
+        again = [*plan.pending, *self._changed(plan.unsettled)]
+        spans = [*again, *plan.gaps]
+        expected = self._expected(spans)
+        seconds = sum(span.seconds for span in spans)
+        rate = None if expected is None or seconds <= 0 else expected / seconds
+        self._planner = Planner(
+            plan.gaps, again=again, target_rows=self._request.target_rows, rows_per_s=rate
+        )
+        self._speed = Speed(self._clock.monotonic(), expected)
+        self._bodies = BodyReader(
+            source=self._source,
+            redactor=self._ledger.redactor,
+            clock=self._clock,
+            choice=self._request.bodies,
+            known=self._ledger.body_ids(plan.whole.since, plan.whole.until)
+            if self._request.bodies.mode != "none"
+            else frozenset(),
+        )
+        self._mark_since = plan.whole.since
+        state_dir = self._ledger.state_dir
+        try:
+            with spool_folder(state_dir, self._clock, self._ledger.progress) as folder:
+                while self._planner.remaining_s > 0:
+                    self._read_all(folder)
+        except OSError as error:
+            raise _unwritable(state_dir, error) from error
+
+    def _changed(self, unsettled: Sequence[Span]) -> list[Span]:
+        """The spans that do not hold as many rows as the source counts now."""
+        if not unsettled:
+            return []
+        at = self._clock.now()
+        counted = [self._source.count(span) for span in unsettled]
+        held = self._ledger.held_counts([(span.since, span.until) for span in unsettled])
+        pairs = list(zip(unsettled, counted, held, strict=True))
+        same = [span for span, count, have in pairs if count == have]
+        self._ledger.verified([(span.since, span.until) for span in same], at)
+        self.result.verified_count += len(same)
+        return [span for span, count, have in pairs if count != have]
+
+    def _expected(self, spans: Sequence[Span]) -> int | None:
+        if len(spans) > _COUNTED_GAPS:
+            since, until = min(span.since for span in spans), max(span.until for span in spans)
+            spans = [Span(since, until)]
+        total = 0
+        for span in spans:
+            count = self._source.count(span)
+            if count is None:
+                return None
+            total += count
+        return total
+
+    def _read_all(self, folder: Path) -> None:
+        threads = [
+            threading.Thread(target=self._work, args=(folder,), name=f"pull-{number}", daemon=True)
+            for number in range(self._request.parallel)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._commit_all(len(threads))
+        except BaseException:
+            self._halt.throw()
+            self._rescue()
+            raise
+
+    def _work(self, folder: Path) -> None:
+        try:
+            while not self._halt.is_thrown and (span := self._take()) is not None:
+                self._read(span, folder)
+        except Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again by the main thread
+            self._results.put(_Failed(error))
+        finally:
+            self._results.put(_Ended())
+
+    def _take(self) -> Span | None:
+        while not self._room.acquire(timeout=0.1):
+            if self._halt.is_thrown:
+                return None
+        with self._lock:
+            span = self._planner.take()
+        if span is None:
+            self._room.release()
+        return span
+
+    def _read(self, span: Span, folder: Path) -> None:
+        most = _MOST_WINDOWS * self._request.target_rows
+        try:
+            reading = self._read_window(span, most)
+        except TooManyRows as too_many:
+            with self._lock:
+                was_split = self._planner.split(span, too_many.row_count)
+            if was_split:
+                self._room.release()
+                return
+            reading = self._read_window(span, too_many.row_count * 100)
+        with self._lock:
+            self._planner.observe(span, len(reading.rows))
+            self._number += 1
+            number = self._number
+        found = self._bodies.add(reading.rows, reading.keys.values())
+        write_spool(reading, folder, number)
+        row_count = len(reading.rows)
+        reading.rows, reading.keys = {}, {}  # they are on disk
+        self._results.put(_Done(reading, found, row_count))
+
+    def _read_window(self, span: Span, most: int) -> Reading:
+        return read_window(self._source, span, self._clock, max_rows=most, rest=self._halt.rest)
+
+    def _commit_all(self, thread_count: int) -> None:
+        """Commit what comes until every thread has ended."""
+        not_before = self._clock.monotonic()
+        while thread_count:
+            pause = max(0.0, not_before - self._clock.monotonic()) if self._waiting else None
+            item: _Done | _Failed | _Ended | None = None
+            with suppress(queue.Empty):
+                item = self._results.get(timeout=pause)
+            match item:
+                case _Ended():
+                    thread_count -= 1
+                case _Failed(error):
+                    raise error
+                case _Done():
+                    self._waiting.append(item)
+                    self._saw(item)
+            if self._waiting and self._clock.monotonic() >= not_before:
+                began = self._clock.monotonic()
+                self._commit()
+                ended = self._clock.monotonic()
+                not_before = ended + _COMMIT_SHARE * (ended - began)
+        self._commit()
+
+    def _rescue(self) -> None:
+        """Commit what was read when the pull was ended: nobody should have to read it again."""
+        with suppress(queue.Empty):
+            while True:
+                item = self._results.get_nowait()
+                if isinstance(item, _Done):
+                    self._waiting.append(item)
+        self._commit()
+
+    def _saw(self, done: _Done) -> None:
+        self._speed.rows += done.row_count
+        self.result.missing_body_count += done.found.missing_count
+        rate, eta_s = self._speed.at(self._clock.monotonic())
+        self._watcher.progress(
+            PullProgress(
+                row_count=self._speed.rows,
+                committed_count=self.result.row_count,
+                expected_count=self._speed.expected,
+                rows_per_s=rate,
+                eta_s=eta_s,
+                through=self.result.through,
+            )
+        )
+
+    def _commit(self) -> None:
+        # Whatever happens below, these are not committed a second time.
+        batch, self._waiting = self._waiting, []
+        if not batch:
+            return
+        committed = self._ledger.commit(
+            [_new_window(item) for item in batch], mark_since=self._mark_since
+        )
+        for item in batch:
+            self._room.release()
+            if item.reading.path is not None:
+                item.reading.path.unlink(missing_ok=True)
+        for window, newer in committed.given_back:
+            read = [Span(item.since, item.until) for item in newer]
+            rest = subtract(Span(window.since, window.until), read)
+            with self._lock:
+                self._planner.give_back(rest)
+        self._note(committed, batch)
+
+    def _note(self, committed: Committed, batch: Sequence[_Done]) -> None:
+        result = self.result
+        result.through = committed.through
+        result.window_count += len(committed.windows)
+        result.partial_window_count += sum(not item.reading.is_whole for item in batch)
+        result.row_count += sum(window.row_count for window in committed.windows)
+        result.pending_count += sum(window.pending_count for window in committed.windows)
+        result.duplicate_count += sum(item.reading.duplicate_count for item in batch)
+        result.late_row_count += committed.late_row_count
+        result.late_field_count += committed.late_field_count
+        result.body_count += committed.body_count
+        result.tool_call_count += committed.tool_call_count
+        result.is_sampled |= any(window.is_sampled for window in committed.windows)
+        for item in batch:
+            self._removed.update(item.found.redacted)
+        if committed.ingested is not None:
+            self._add(committed.ingested)
+
+    def _add(self, ingested: Ingested) -> None:
+        result = self.result
+        result.inserted_count += ingested.inserted_count
+        result.replaced_count += ingested.replaced_count
+        result.unchanged_count += ingested.unchanged_count
+        result.duplicate_count += ingested.duplicate_count
+        result.quarantined_count += ingested.quarantined_count
+        result.has_usage_metadata |= ingested.has_usage_metadata
+        result.has_timings |= ingested.has_timings
+        self._removed.update(ingested.removed)
+
+    def _refresh_ratings(self, whole: Span) -> None:
+        """Read the rated rows where there are more or fewer of them than the ledger holds.
+
+        A rating comes hours after its call, when nobody reads that call's window any more.
+        """
+        newest = Span(max(whole.since, whole.until - _RATINGS), whole.until)
+        held = self._ledger.ratings(newest.since, newest.until)
+        rows: dict[str, RawRow] = {}
+        for feedback, have in zip((1, -1), held, strict=True):
+            for page in self._source.with_feedback(newest, feedback):
+                if page.total == have:
+                    break
+                for row, key in zip(page.rows, page.keys, strict=True):
+                    if key is not None and newest.contains(key.created_at):
+                        rows[key.id] = row
+        if not rows:
+            return
+        with spool_folder(self._ledger.state_dir, self._clock, self._ledger.progress) as folder:
+            path = folder / "rated.ndjson"
+            write_rows(rows.values(), path)
+            ingested = self._ledger.add_rows(path, newest.since, newest.until)
+        self.result.rated_count = ingested.inserted_count + ingested.replaced_count
+
+
+def _new_window(item: _Done) -> NewWindow:
+    reading = item.reading
+    return NewWindow(
+        since=reading.span.since,
+        until=reading.span.until,
+        row_count=item.row_count,
+        reported_count=reading.reported_count,
+        page_count=reading.page_count,
+        duplicate_count=reading.duplicate_count,
+        is_sampled=reading.is_sampled,
+        pulled_at=reading.started_at,
+        path=reading.path,
+        bodies=item.found.bodies,
+        tools=item.found.tools,
+        redacted=item.found.redacted,
+    )
+
+
+def _unwritable(state_dir: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot write in {state_dir}: {error.strerror or error}",
+        hint="free some space, or set WAI_STATE_DIR to a folder on another disk",
+    )

@@ -1,0 +1,3 @@
+delete from ingest_mark
+where gateway_id = $gateway_id
+    and source = $source

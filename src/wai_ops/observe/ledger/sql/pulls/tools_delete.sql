@@ -1,0 +1,3 @@
+delete from tool_call
+where source = 'body'
+    and log_id in (select unnest($log_ids::varchar[]))
