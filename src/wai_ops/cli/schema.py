@@ -15,6 +15,7 @@ RECORDS: dict[str, str] = {
     "affinity show": "wai_ops.runtime.affinity_view:AffinityDetail",
     "affinity rotate": "wai_ops.runtime.affinity_view:AffinityDetail",
     "ledger fold": "wai_ops.observe.ledger.fold:FoldResult",
+    "logs pull": "wai_ops.observe.ingest.pull_result:PullResult",
     "ledger rebuild": "wai_ops.observe.ledger.rebuild:RebuildResult",
 }
 """Commands whose --json is one record: command -> the dataclass of that record."""
@@ -25,6 +26,7 @@ TABLES: dict[str, str] = {
     "logs audit": "wai_ops.observe.redact.audit:AuditRow",
     "affinity list": "wai_ops.runtime.affinity_view:AffinityRow",
     "ledger status": "wai_ops.observe.ledger.status:LedgerStatus",
+    "logs status": "wai_ops.observe.ingest.status:DayStatus",
     "models list": "wai_ops.observe.models:ModelRow",
     "models sync": "wai_ops.observe.models:ChangeRow",
     "report cost": "wai_ops.observe.reports.cost:CostByWorkflow",
