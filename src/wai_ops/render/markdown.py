@@ -18,7 +18,7 @@ def to_markdown(table: Table[Any]) -> str:
         "---:" if is_numeric(column.unit, [row[index] for row in grid.rows]) else "---"
         for index, column in enumerate(grid.columns)
     ]
-    lines = [f"## {escape(table.title)}", ""] if table.title else []
+    lines = [f"## {escape(one_line(table.title))}", ""] if table.title else []
     lines += [_line(escape(column.label) for column in grid.columns), _line(rules)]
     for row in grid.rows:
         pairs = zip(row, grid.columns, strict=True)

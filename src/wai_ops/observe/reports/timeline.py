@@ -75,7 +75,7 @@ def timeline_report(store: Store, facts: Facts, part: Slice) -> Table[TimelineRo
     return Table(
         row_type=TimelineRow,
         rows=rows,
-        title=f"Timeline of {facts.key}",
+        title=f"Timeline of {one_line(str(facts.key))}",
         notes=tuple(_notes(store, facts, part)),
         total=_total(facts) if facts.calls else None,
     )
