@@ -96,14 +96,13 @@ def test_tokens_are_read_by_any_name_and_cached_ones_are_part_of_input(
     (project / "t.json").write_text(json.dumps(document(span(names))))
     assert done(wai("logs", "import", "t.json", "--json"))["formats"] == {"otlp": 1}
     assert in_ledger(project / ".wai", TOKENS) == [(MODEL, "workers-ai", 1000, 640, 92, 12)]
-    exact = "360 * 0.293 + 640 * 0.293 + 92 * 2.253"
     priced = in_ledger(
         project / ".wai",
         "select cost_usd = ((input_tokens - cached_input_tokens) * in_usd_per_m + "
         "cached_input_tokens * cached_in_usd_per_m + output_tokens * out_usd_per_m) / 1000000, "
         "cost_state from model_call",
     )
-    assert priced == [(True, "metered")], exact
+    assert priced == [(True, "metered")]
 
 
 def test_the_span_that_the_gateway_exports_is_a_call_with_its_cost_and_labels(

@@ -1,5 +1,6 @@
 """`wai logs import`, `wai logs export` and `wai logs prune`."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from wai_ops.cli.report_options import WhereOption
 
 if TYPE_CHECKING:
     from wai_ops.observe.ingest.importing import Fetch, ImportResult
+    from wai_ops.observe.ingest.pruning import PruneResult
     from wai_ops.observe.ingest.sources import Source
 
 
@@ -237,3 +239,60 @@ def export(
         message(f"wrote {result.row_count} rows to {result.output}")
     for text in result.notes:
         note(text)
+
+
+@app.command()
+def prune(
+    ctx: typer.Context,
+    before: Annotated[
+        str, typer.Option("--before", metavar="TIME", help="Up to, exclusive: 90d, 2026-01-31.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and keep it.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Drop gateway rows and bodies that are older. What a client recorded stays.
+
+    \b
+    Examples:
+      wai logs prune --before 90d --dry-run
+      wai logs prune --before 2026-01-01 --yes
+    """
+    from functools import partial
+
+    from wai_ops.cli.diagnostics import message
+    from wai_ops.cli.output import print_json
+    from wai_ops.cli.watch import watch
+    from wai_ops.core.errors import ExitCode, UsageError
+    from wai_ops.core.window import parse_instant
+    from wai_ops.observe.ingest.pruning import prune_logs
+
+    context = ctx.obj
+    until = parse_instant(before, now=context.clock.now(), flag="--before")
+    is_asked = not yes and not dry_run
+    if is_asked and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "this cannot be undone", hint="look with --dry-run, then add --yes; nothing was changed"
+        )
+    go = partial(prune_logs, context.settings.state_dir, context.clock, until, progress=watch)
+    result = go(is_dry_run=dry_run or is_asked)
+    if is_asked and not result.is_nothing:
+        if not typer.confirm(_gone_in_words(result), err=True):
+            message("nothing was changed")
+            raise typer.Exit(ExitCode.VERDICT_NO)
+        result = go(is_dry_run=False)
+    if as_json:
+        print_json(result)
+    else:
+        typer.echo(_gone_in_words(result).removesuffix("?"))
+
+
+def _gone_in_words(result: "PruneResult") -> str:
+    verb = "drop" if result.is_dry_run else "dropped"
+    return (
+        f"{verb} {result.gateway_only_count} calls of gateways alone, the gateway's side of "
+        f"{result.parted_count} calls and {result.body_count} bodies "
+        f"before {result.before:%Y-%m-%d %H:%M} UTC" + ("?" if result.is_dry_run else "")
+    )

@@ -17,6 +17,12 @@ RECORDS: dict[str, str] = {
     "ledger fold": "wai_ops.observe.ledger.fold:FoldResult",
     "logs pull": "wai_ops.observe.ingest.pull_result:PullResult",
     "ledger rebuild": "wai_ops.observe.ledger.rebuild:RebuildResult",
+    "logs export": "wai_ops.observe.ingest.export:ExportResult",
+    "logs import": "wai_ops.observe.ingest.importing:ImportResult",
+    "logs prune": "wai_ops.observe.ingest.pruning:PruneResult",
+    "outcomes feedback": "wai_ops.observe.reports.outcome_import:OutcomeImport",
+    "outcomes import": "wai_ops.observe.reports.outcome_import:OutcomeImport",
+    "outcomes record": "wai_ops.observe.reports.outcomes:OutcomeRecorded",
 }
 """Commands whose --json is one record: command -> the dataclass of that record."""
 
@@ -29,11 +35,23 @@ TABLES: dict[str, str] = {
     "logs status": "wai_ops.observe.ingest.status:DayStatus",
     "models list": "wai_ops.observe.models:ModelRow",
     "models sync": "wai_ops.observe.models:ChangeRow",
+    "outcomes list": "wai_ops.observe.reports.outcomes:OutcomeRow",
+    "report anomalies": "wai_ops.observe.reports.anomalies:AnomalyRow",
+    "report audit-cost": "wai_ops.observe.reports.audit_cost:AuditRow",
+    "report baseline list": "wai_ops.observe.reports.baseline:BaselineRow",
+    "report baseline show": "wai_ops.observe.reports.baseline:FrozenRow",
     "report cost": "wai_ops.observe.reports.cost:CostByWorkflow",
     "report cost --by day": "wai_ops.observe.reports.cost:CostByDay",
     "report cost --by model": "wai_ops.observe.reports.cost:CostByModel",
     "report cost --by prompt": "wai_ops.observe.reports.cost:CostByPrompt",
     "report cost --by tenant": "wai_ops.observe.reports.cost:CostByTenant",
+    "report kpi": "wai_ops.observe.reports.kpi:KpiRow",
+    "report slo": "wai_ops.observe.reports.slo:SloByWorkflow",
+    "report slo --by model": "wai_ops.observe.reports.slo:SloByModel",
+    "report slo --by tenant": "wai_ops.observe.reports.slo:SloByTenant",
+    "report timeline": "wai_ops.observe.reports.timeline:TimelineRow",
+    "report tools": "wai_ops.observe.reports.tools:ToolFamilyRow",
+    "report tools --by tool": "wai_ops.observe.reports.tools:ToolRow",
 }
 """Commands whose --json is a table: command -> the dataclass of its rows."""
 
