@@ -95,7 +95,7 @@ def _bars(alt: Any, chart: Chart, width: int) -> list[Any]:
         ]
         layers.append(
             alt.Chart(alt.Data(values=values))
-            .mark_text(align="left", dx=5, color=palette.DIM, fontSize=_FONT_PX)
+            .mark_text(aria=False, align="left", dx=5, color=palette.DIM, fontSize=_FONT_PX)
             .encode(y=_rows(alt, chart, width), x="value:Q", text="text:N")
         )
     return layers + _held_against(alt, chart, width)
@@ -118,7 +118,7 @@ def _held_against(alt: Any, chart: Chart, width: int) -> list[Any]:
     if chart.reference is not None:
         layers.append(
             alt.Chart(alt.Data(values=[{"value": chart.reference}]))
-            .mark_rule(color=palette.INK, strokeDash=[4, 3])
+            .mark_rule(aria=False, color=palette.INK, strokeDash=[4, 3])
             .encode(x="value:Q")
         )
     return layers
@@ -140,7 +140,7 @@ def _ranges(alt: Any, chart: Chart, width: int) -> list[Any]:
     ]
     rules = (
         alt.Chart(alt.Data(values=spans))
-        .mark_rule(color=palette.LINE, strokeWidth=5, strokeCap="round")
+        .mark_rule(aria=False, color=palette.LINE, strokeWidth=5, strokeCap="round")
         .encode(y=_rows(alt, chart, width), x=x, x2="until:Q")
     )
     points = (
