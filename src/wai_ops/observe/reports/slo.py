@@ -23,7 +23,7 @@ from wai_ops.observe.reports.evidence import (
     share,
     source_notes,
 )
-from wai_ops.observe.reports.group import row_type_by, to_row
+from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_rolled, query_slice
 from wai_ops.observe.reports.slice import DAYS, LATENCIES, Dimension, Slice
 from wai_ops.observe.reports.slo_rules import (
@@ -81,7 +81,9 @@ class SloNumbers:
     verdict: str | None = col("Verdict")
 
 
-SloByWorkflow = row_type_by(SloNumbers, Dimension.WORKFLOW)
+def __getattr__(name: str) -> type[SloNumbers]:
+    """`SloByModel` and its like, made when they are asked for."""
+    return row_type_named(SloNumbers, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
