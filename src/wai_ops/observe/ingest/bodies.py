@@ -21,6 +21,7 @@ from wai_ops.core.clock import Clock
 from wai_ops.core.errors import AccessError, UsageError
 from wai_ops.core.text import one_line
 from wai_ops.observe.ingest.pull_source import LogSource, RawRow, RowKey
+from wai_ops.observe.ledger.pull_carry import spliced
 from wai_ops.observe.ledger.pulls import Body, FoundTool
 from wai_ops.observe.redact.engine import Redactor
 
@@ -119,7 +120,7 @@ class BodyReader:
                 with self.lock:
                     if kind == "response":
                         more = self._understand(key, content, found)
-                        rows[key.id] = _spliced(bytes(rows[key.id]), more)
+                        rows[key.id] = spliced(bytes(rows[key.id]), more)
                     found.bodies.append(self._body(key, kind, content, found))
         return found
 
@@ -196,11 +197,3 @@ def family_of(tool_name: str) -> str:
     """The part of a tool's name before the first `.`, `/`, `:` or `__`."""
     ends = [place for end in _ENDS if (place := tool_name.find(end)) > 0]
     return tool_name[: min(ends)] if ends else tool_name
-
-
-def _spliced(row: bytes, more: dict[str, object]) -> bytes:
-    """The row with more members at its end; what was there stays, byte for byte."""
-    text = row.rstrip()
-    if not more or not text.endswith(b"}"):
-        return row
-    return text[:-1] + b"," + msgspec.json.encode(more)[1:]

@@ -21,6 +21,7 @@ from wai_ops.observe.ledger.gateway import Batch, Ingested, ingest_rows, refresh
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
+from wai_ops.observe.ledger.pull_carry import carry_over
 from wai_ops.observe.redact.engine import Redactor
 
 _FIRST, _LAST = datetime(1970, 1, 1), datetime(9999, 1, 1)  # noqa: DTZ001 - the ledger's own
@@ -214,6 +215,8 @@ class PullLedger:
     def add_rows(self, path: Path, since: datetime, until: datetime) -> Ingested:
         """Load rows outside of any window, such as rated ones. Raises DataError."""
         with self._opened() as connection, transaction(connection):
+            span = {"since": to_naive(since), "until": to_naive(until)}
+            carry_over(connection, path, gateway_id=self.gateway_id, **span)
             ingested = self._ingest(connection, [path])
             self._rate(connection, to_naive(since), to_naive(until))
         return ingested
@@ -233,6 +236,15 @@ class PullLedger:
         spans = [(window.since, window.until) for window, _ in accepted]
         before = self._held(connection, spans)
         files = [window.path for window, _ in accepted if window.path is not None]
+        for window, known in accepted:
+            if known and window.path is not None:
+                carry_over(
+                    connection,
+                    window.path,
+                    gateway_id=self.gateway_id,
+                    since=to_naive(window.since),
+                    until=to_naive(window.until),
+                )
         committed.ingested = self._ingest(connection, files) if files else None
         after = self._held(connection, spans)
         for (window, known), old, new in zip(accepted, before, after, strict=True):
