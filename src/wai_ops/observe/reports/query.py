@@ -64,10 +64,7 @@ def _has_stale_days(store: Store) -> bool:
 def _run(
     store: Store, row_type: type[RowT], name: str, filled: Filled, parameters: dict[str, Any]
 ) -> list[RowT]:
-    text = _MARKER.sub(lambda match: filled.markers[match[1]], report_sql(name))
-    used = set(_PARAMETER.findall(text))
-    everything = {key: _bound(value) for key, value in parameters.items()} | filled.values
-    bound = {key: value for key, value in everything.items() if key in used}
+    text, bound = _text_and_values(name, filled, parameters)
 
     def read() -> tuple[list[str], list[tuple[Any, ...]]]:
         cursor = store.connection.execute(text, bound or None)
@@ -82,6 +79,22 @@ def _run(
         row_type(**{key: to_aware(value) for key, value in zip(names, row, strict=True)})
         for row in rows
     ]
+
+
+def filled_text(
+    name: str, part: Slice, by: Dimension | None = None, **parameters: Any
+) -> tuple[str, dict[str, Any]]:
+    """The text that `query_slice` would run, and the values for it."""
+    return _text_and_values(name, over_calls(part, by), parameters)
+
+
+def _text_and_values(
+    name: str, filled: Filled, parameters: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    text = _MARKER.sub(lambda match: filled.markers[match[1]], report_sql(name))
+    used = set(_PARAMETER.findall(text))
+    everything = {key: _bound(value) for key, value in parameters.items()} | filled.values
+    return text, {key: value for key, value in everything.items() if key in used}
 
 
 def _bound(value: Any) -> Any:
