@@ -104,7 +104,7 @@ VALUES = {
     Dimension.PROMPT: ["a@1", "b@2", ""],
     Dimension.TARGET: ["cloudflare", "local", ""],
     Dimension.SOURCE: ["client only", "gateway only"],
-    Dimension.CONVERSATION: ["a:b:c1", "b:b:c2", ""],
+    Dimension.CONVERSATION: ["a:b:c1", ":b:c2", ""],
     Dimension.ERROR: ["capacity", "unknown", ""],
 }
 GROUPS = [item for item in Dimension if item is not Dimension.ERROR]

@@ -22,7 +22,9 @@ NAME: dict[str, Callable[[Call], Any]] = {
     "provider": lambda c: c["provider"],
     "target": lambda c: c["target"],
     "source": lambda c: c["sources"],
-    "conversation": lambda c: _joined(":", c["tenant"], c["workflow"], c["conversation_id"]),
+    "conversation": lambda c: _joined(
+        ":", c["tenant"] or "", c["workflow"] or "", c["conversation_id"]
+    ),
     "error": lambda c: c["error_type"],
     "day": lambda c: c["started_at"].date().isoformat(),
 }

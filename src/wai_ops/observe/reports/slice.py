@@ -48,7 +48,9 @@ IN_CALLS: dict[Dimension, str] = {
     Dimension.PROVIDER: "provider",
     Dimension.TARGET: "target",
     Dimension.SOURCE: "sources",
-    Dimension.CONVERSATION: "tenant || ':' || workflow || ':' || conversation_id",
+    Dimension.CONVERSATION: (
+        "coalesce(tenant, '') || ':' || coalesce(workflow, '') || ':' || conversation_id"
+    ),
     Dimension.ERROR: "error_type",
     Dimension.DAY: "started_at::date",
 }

@@ -2,13 +2,14 @@
 -- misses less the median of its hits, and of these differences the median and the two order
 -- statistics that enclose it with 95% (sign test). $ranks is the lower one's rank by the number of
 -- pairs, 0 where there are too few; beyond the list it comes from the normal approximation.
+-- Conversations are told apart by two hashes of their name, and ranked by sorting: that spills to disk,
+-- where millions of names and lists would not fit into memory.
 with timed as (
     select
         {group} as name,
-        tenant,
-        workflow,
-        conversation_id,
-        affinity_result,
+        hash(tenant, workflow, conversation_id) as key_1,
+        hash(concat_ws('/', conversation_id, workflow, tenant)) as key_2,
+        affinity_result = 'hit' as is_hit,
         ttft_ms
     from model_call
     where affinity_result in ('hit', 'miss')
@@ -19,16 +20,41 @@ with timed as (
         and {where}
 ),
 
+placed as (
+    select
+        name,
+        false as is_total,
+        key_1,
+        key_2,
+        is_hit,
+        ttft_ms,
+        row_number() over (
+            partition by name, key_1, key_2, is_hit order by ttft_ms
+        ) as place,
+        count(*) over (partition by name, key_1, key_2, is_hit) as call_count
+    from timed
+    union all
+    select
+        null as name,
+        true as is_total,
+        key_1,
+        key_2,
+        is_hit,
+        ttft_ms,
+        row_number() over (partition by key_1, key_2, is_hit order by ttft_ms) as place,
+        count(*) over (partition by key_1, key_2, is_hit) as call_count
+    from timed
+),
+
 side as (
     select
         name,
-        grouping(name) = 1 as is_total,
-        quantile_disc(ttft_ms, 0.5) filter (affinity_result = 'hit') as hit_ms,
-        quantile_disc(ttft_ms, 0.5) filter (affinity_result = 'miss') as miss_ms
-    from timed
-    group by grouping sets (
-        (name, tenant, workflow, conversation_id), (tenant, workflow, conversation_id)
-    )
+        is_total,
+        max(ttft_ms) filter (is_hit) as hit_ms,
+        max(ttft_ms) filter (not is_hit) as miss_ms
+    from placed
+    where place = (call_count + 1) // 2
+    group by name, is_total, key_1, key_2
 ),
 
 pair as (
