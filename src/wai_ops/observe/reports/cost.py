@@ -146,10 +146,7 @@ def cost_report(
     kept = DAYS if is_rolled else None
     groups = query_rolled(store, CostGroup, "cost", part, by, kept=kept)
     found = read_evidence(store, part)
-    ended: dict[tuple[str | None, bool], ResolvedGroup] = {}
-    if found.outcome_count:
-        rows = query_slice(store, ResolvedGroup, "cost_resolved", part, by)
-        ended = {(row.name, row.is_total): row for row in rows}
+    ended = ended_conversations(store, part, by) if found.outcome_count else {}
     total = next((group for group in groups if group.is_total), None)
     notes = [f"{part.describe()}: 0 requests of 0 runs"]
     if total is not None:
@@ -164,6 +161,24 @@ def cost_report(
         notes=tuple(notes),
         total=None if total is None else _row(total, by, ended),
     )
+
+
+def ended_conversations(
+    store: Store, part: Slice, by: Dimension
+) -> dict[tuple[str | None, bool], ResolvedGroup]:
+    """How the conversations of each group ended, by its name and whether it is everything."""
+    is_parted = by in {Dimension.WORKFLOW, Dimension.TENANT, Dimension.CONVERSATION}
+    rows = query_slice(store, ResolvedGroup, "cost_resolved", part, by, is_parted=is_parted)
+    if is_parted:
+        everything = ResolvedGroup(
+            name=None,
+            is_total=True,
+            conversation_count=sum(row.conversation_count for row in rows),
+            resolved_count=sum(row.resolved_count for row in rows),
+            open_count=sum(row.open_count for row in rows),
+        )
+        rows.append(everything)
+    return {(row.name, row.is_total): row for row in rows}
 
 
 def _row(

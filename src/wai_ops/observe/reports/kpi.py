@@ -18,14 +18,19 @@ from wai_ops.core.table import Table, Unit, col
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.cache import CacheGroup, CacheTargets, shortfall
 from wai_ops.observe.reports.compare import change, previous_window
-from wai_ops.observe.reports.cost import CostGroup, ResolvedGroup, per_resolved
+from wai_ops.observe.reports.cost import (
+    CostGroup,
+    ResolvedGroup,
+    ended_conversations,
+    per_resolved,
+)
 from wai_ops.observe.reports.evidence import (
     counted_noun,
     missing_notes,
     read_evidence,
     source_notes,
 )
-from wai_ops.observe.reports.query import query_rolled, query_slice
+from wai_ops.observe.reports.query import query_rolled
 from wai_ops.observe.reports.slice import Dimension, Slice
 from wai_ops.observe.reports.slo_rules import targets_of
 from wai_ops.observe.reports.tools import (
@@ -112,7 +117,6 @@ def kpi_report(store: Store, part: Slice, settings: Settings, now: datetime) -> 
 
 def _read(store: Store, part: Slice, settings: Settings) -> _Period:
     costs = query_rolled(store, CostGroup, "cost", part, Dimension.WORKFLOW)
-    ends = query_slice(store, ResolvedGroup, "cost_resolved", part, Dimension.WORKFLOW)
     caches = query_rolled(store, CacheGroup, "cache", part, Dimension.WORKFLOW)
     tools: list[ToolGroup] = []
     if all(condition.key in CARRIED for condition in part.where):
@@ -120,7 +124,7 @@ def _read(store: Store, part: Slice, settings: Settings) -> _Period:
     return _Period(
         costs={group.name: group for group in costs if not group.is_total},
         total=next((group for group in costs if group.is_total), None),
-        ends={(end.name, end.is_total): end for end in ends},
+        ends=ended_conversations(store, part, Dimension.WORKFLOW),
         caches={(cache.name, cache.is_total): cache for cache in caches},
         tools={None if group.is_total else group.family: group for group in tools},
     )

@@ -1,30 +1,46 @@
 -- How the conversations of each group ended, and of the whole slice, last. A conversation belongs to
--- every group that it has a call in.
+-- every group that it has a call in. Two hashes of its three names stand for it: of fixed width, so
+-- that millions fit into memory. Where a conversation has one group only ($is_parted), the groups can
+-- be added up, and the last row is left out.
 with seen as (
     select distinct
         {group} as name,
-        tenant,
-        workflow,
-        conversation_id
+        hash(tenant, workflow, conversation_id) as key_1,
+        hash(concat_ws('/', conversation_id, workflow, tenant)) as key_2
     from model_call
     where conversation_id is not null and {where}
 ),
 
 ended as (
-    select s.name, false as is_total, o.outcome
+    select
+        hash(tenant, workflow, conversation_id) as key_1,
+        hash(concat_ws('/', conversation_id, workflow, tenant)) as key_2,
+        arg_max(outcome, recorded_at) as outcome
+    from outcome
+    group by key_1, key_2
+),
+
+told as (
+    select s.name, s.key_1, s.key_2, e.outcome
     from seen as s
-    left join last_outcome as o using (tenant, workflow, conversation_id)
-    union all
-    select null as name, true as is_total, o.outcome
-    from (select distinct tenant, workflow, conversation_id from seen) as s
-    left join last_outcome as o using (tenant, workflow, conversation_id)
+    left join ended as e using (key_1, key_2)
 )
+
 select
     name::varchar as name,
-    is_total,
+    false as is_total,
     count(*) as conversation_count,
     count(*) filter (outcome = 'resolved') as resolved_count,
     count(*) filter (outcome is null) as open_count
-from ended
-group by name, is_total
+from told
+group by name
+union all
+select
+    null as name,
+    true as is_total,
+    count(*) as conversation_count,
+    count(*) filter (outcome = 'resolved') as resolved_count,
+    count(*) filter (outcome is null) as open_count
+from (select distinct key_1, key_2, outcome from told where not $is_parted::boolean)
+having not $is_parted::boolean
 order by is_total, name
