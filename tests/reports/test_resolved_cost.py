@@ -4,9 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from support.calls import call, end, hours, ledger_of
 from support.facts import NOON
 from wai_ops.core.window import Window
+from wai_ops.observe.reports import cost
 from wai_ops.observe.reports.cost import cost_report, per_resolved
 from wai_ops.observe.reports.slice import Dimension, Slice, parse_where
 
@@ -116,3 +119,35 @@ def test_the_free_allocation_is_a_days_and_local_calls_are_not_billed(tmp_path: 
     )
     assert words in rolled
     assert words in inside
+
+
+def test_of_very_many_conversations_the_dearest_are_shown_and_all_are_in_the_total(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cost, "MOST_CONVERSATIONS", 3)
+    rows = [call(n, conversation_id=f"c{n}", cost_usd=Decimal(n)) for n in range(6)]
+    rows += [call(9, conversation_id=None, cost_usd=Decimal("4.5"), tenant=None)]
+    with ledger_of(tmp_path, rows) as store:
+        end(store, "c5", "resolved")
+        end(store, "c1", "resolved")
+        table = cost_report(store, ALWAYS, Dimension.CONVERSATION)
+        some = cost_report(
+            store,
+            Slice(ALWAYS.window, parse_where(["conversation!=c5", "conversation!="])),
+            Dimension.CONVERSATION,
+        )
+    shown = [(getattr(row, "conversation"), row.cost_usd) for row in table.rows]  # noqa: B009
+    assert shown == [
+        ("acme:triage:c5", Decimal(5)),
+        (None, Decimal("4.5")),
+        ("acme:triage:c4", Decimal(4)),
+    ]
+    assert table.rows[0].resolved_cost_usd == Decimal(5)
+    total = table.total
+    assert total is not None
+    assert (total.request_count, total.cost_usd) == (7, Decimal("19.5"))
+    assert (total.conversation_count, total.resolved_count) == (6, 2)
+    assert "the 3 dearest conversations are shown; the total is of all" in table.notes
+    assert [row.cost_usd for row in some.rows] == [4, 3, 2]
+    assert some.total is not None
+    assert some.total.cost_usd == 10

@@ -3,7 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from wai_ops.cli.report_app import app
-from wai_ops.cli.report_options import ByOption, Grouping, ReportCall, report_command
+from wai_ops.cli.report_options import (
+    NarrowByOption,
+    NarrowGrouping,
+    ReportCall,
+    report_command,
+)
 
 if TYPE_CHECKING:
     from wai_ops.core.table import Table
@@ -13,7 +18,7 @@ if TYPE_CHECKING:
 
 @app.command()
 @report_command
-def affinity(call: ReportCall, by: ByOption = Grouping.WORKFLOW) -> None:
+def affinity(call: ReportCall, by: NarrowByOption = NarrowGrouping.WORKFLOW) -> None:
     """Show what affinity brings: hits, causes of misses, time to first token, money.
 
     \b

@@ -49,6 +49,22 @@ class Grouping(StrEnum):
     DAY = "day"
 
 
+class NarrowGrouping(StrEnum):
+    """The same without conversations: there can be millions, with a few calls each."""
+
+    WORKFLOW = "workflow"
+    TENANT = "tenant"
+    MODEL = "model"
+    PROMPT = "prompt"
+    ROUTE = "route"
+    GATEWAY = "gateway"
+    PROVIDER = "provider"
+    TARGET = "target"
+    SOURCE = "source"
+    DAY = "day"
+
+
+NarrowByOption = Annotated[NarrowGrouping, typer.Option("--by", help="What one row stands for.")]
 ByOption = Annotated[Grouping, typer.Option("--by", help="What one row stands for.")]
 WhereOption = Annotated[
     list[str] | None,

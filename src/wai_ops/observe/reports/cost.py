@@ -6,7 +6,7 @@ group of which no call has a known cost has none either. Calls that cost nothing
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 
 from wai_ops.core.money import COST_DIGITS, FREE_NEURONS_PER_DAY, USD_PER_NEURON
@@ -23,9 +23,11 @@ from wai_ops.observe.reports.evidence import (
 )
 from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_rolled, query_slice
-from wai_ops.observe.reports.slice import DAYS, Dimension, RollUp, Slice
+from wai_ops.observe.reports.slice import DAYS, Condition, Dimension, RollUp, Slice
 
 _WIDE = Context(prec=60)
+MOST_CONVERSATIONS = 1000
+"""More rows than that are not made of conversations, of which there can be millions."""
 _NAMED = 5
 """So many unpriced models are named in a note."""
 
@@ -114,6 +116,13 @@ class ResolvedGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupName:
+    """A row of `cost_dearest.sql`."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PriceSource:
     """A row of `cost_prices.sql`."""
 
@@ -144,13 +153,25 @@ def cost_report(
     Without `is_rolled` the table answers alone; the figures are the same.
     """
     kept = DAYS if is_rolled else None
-    groups = query_rolled(store, CostGroup, "cost", part, by, kept=kept)
     found = read_evidence(store, part)
-    ended = ended_conversations(store, part, by) if found.outcome_count else {}
+    dearest = _dearest(store, part, by)
+    groups = query_rolled(store, CostGroup, "cost", dearest or part, by, kept=kept)
+    ended = ended_conversations(store, dearest or part, by) if found.outcome_count else {}
+    if dearest is not None:
+        everything = query_rolled(store, CostGroup, "cost", part, kept=kept)
+        groups = [group for group in groups if not group.is_total]
+        groups += [group for group in everything if group.is_total]
+        if ended:
+            of_all = ended_conversations(store, part, Dimension.WORKFLOW)
+            ended[None, True] = of_all[None, True]
     total = next((group for group in groups if group.is_total), None)
     notes = [f"{part.describe()}: 0 requests of 0 runs"]
     if total is not None:
         notes = list(_notes(store, part, total, kept=kept))
+        if dearest is not None:
+            notes.append(
+                f"the {MOST_CONVERSATIONS:,} dearest conversations are shown; the total is of all"
+            )
         notes += source_notes(total, found, part)
         notes += _outcome_notes(found, ended.get((None, True)))
     notes += missing_notes(found, store.folded.in_flight_count)
@@ -161,6 +182,19 @@ def cost_report(
         notes=tuple(notes),
         total=None if total is None else _row(total, by, ended),
     )
+
+
+def _dearest(store: Store, part: Slice, by: Dimension) -> Slice | None:
+    """Of very many conversations the slice of the dearest; None where all can be shown."""
+    if by is not Dimension.CONVERSATION:
+        return None
+    most = MOST_CONVERSATIONS
+    names = query_slice(store, GroupName, "cost_dearest", part, by, most=most + 1)
+    if len(names) <= most:
+        return None
+    chosen = tuple(Condition(by, row.name or "") for row in names[:most])
+    others = tuple(item for item in part.where if item.key is not by or not item.is_equal)
+    return replace(part, where=chosen + others)
 
 
 def ended_conversations(
