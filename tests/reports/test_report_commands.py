@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from support.cli import Wai
@@ -231,3 +232,32 @@ def test_failures_say_whose_fault_they_are_and_what_can_be_sent_again(filled: Wa
     assert (row["error_type"], row["fault"], row["is_retryable"]) == ("capacity", "provider", True)
     assert (row["request_ratio"], row["failure_ratio"]) == (1 / 3, 1.0)
     assert document["notes"][1] == "1 of 1 failure (100.0%) could succeed when sent again"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "report cost",
+        "report cost --by conversation",
+        "report cost --by gateway",
+        "report failures",
+        "report failures --unknown",
+        "report affinity",
+        "report affinity --by route",
+        "report cache",
+        "report cache --by day",
+    ],
+)
+def test_json_is_what_the_schema_says(command: str, filled: Wai, project: Path) -> None:
+    record_attempts(
+        project / ".wai",
+        [
+            attempt(10, error_type="unknown", error_message="x", affinity_result="hit"),
+            attempt(11, affinity_result="miss", affinity_cause="cold", cacheable_tokens=900),
+        ],
+    )
+    (project / "wai.yaml").write_text("cache:\n  target_ratio: 0.5\n")
+    document = json.loads(filled(*command.split(), "--json").stdout)
+    schema = json.loads(filled("schema", command).stdout)
+    assert document["rows"]
+    jsonschema.Draft202012Validator(schema).validate(document)
