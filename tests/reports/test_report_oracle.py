@@ -53,7 +53,7 @@ def calls(draw: st.DrawFn) -> Call:
         "workflow": draw(NAMES),
         "conversation_id": draw(st.sampled_from(["c1", "c2", "c3", None])),
         "prompt_name": draw(NAMES),
-        "prompt_version": draw(st.sampled_from(["1", "2"])),
+        "prompt_version": draw(st.sampled_from(["1", "2", None])),
         "contract": draw(st.sampled_from(["complete", "partial", "missing"])),
         "gateway_id": draw(NAMES),
         "provider": draw(NAMES),
@@ -101,7 +101,7 @@ def slices(draw: st.DrawFn, *, with_error: bool = False) -> Slice:
 
 VALUES = {
     Dimension.DAY: [(date(2026, 3, 10) + timedelta(days=n)).isoformat() for n in range(3)],
-    Dimension.PROMPT: ["a@1", "b@2", ""],
+    Dimension.PROMPT: ["a@1", "b", ""],
     Dimension.TARGET: ["cloudflare", "local", ""],
     Dimension.SOURCE: ["client only", "gateway only"],
     Dimension.CONVERSATION: ["a:b:c1", ":b:c2", ""],

@@ -16,7 +16,11 @@ NAME: dict[str, Callable[[Call], Any]] = {
     "workflow": lambda c: c["workflow"],
     "tenant": lambda c: c["tenant"],
     "model": lambda c: c["model"],
-    "prompt": lambda c: _joined("@", c["prompt_name"], c["prompt_version"]),
+    "prompt": lambda c: (
+        c["prompt_name"]
+        if c["prompt_version"] is None
+        else _joined("@", c["prompt_name"], c["prompt_version"])
+    ),
     "route": lambda c: c["endpoint"],
     "gateway": lambda c: c["gateway_id"],
     "provider": lambda c: c["provider"],

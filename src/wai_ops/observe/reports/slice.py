@@ -42,7 +42,7 @@ IN_CALLS: dict[Dimension, str] = {
     Dimension.WORKFLOW: "workflow",
     Dimension.TENANT: "tenant",
     Dimension.MODEL: "model",
-    Dimension.PROMPT: "prompt_name || '@' || prompt_version",
+    Dimension.PROMPT: "prompt_name || coalesce('@' || prompt_version, '')",
     Dimension.ROUTE: "endpoint",
     Dimension.GATEWAY: "gateway_id",
     Dimension.PROVIDER: "provider",

@@ -407,7 +407,7 @@ create view call_fact as
 select
     *,
     started_at::date as day,
-    prompt_name || '@' || prompt_version as prompt,
+    prompt_name || coalesce('@' || prompt_version, '') as prompt,
     error_type is not null as is_failed,
     coalesce(
         error_type in (
@@ -458,7 +458,7 @@ select
     any_value(workflow) as workflow,
     any_value(conversation_id) as conversation_id,
     any_value(turn_index) as turn_index,
-    any_value(prompt_name || '@' || prompt_version) as prompt,
+    any_value(prompt_name || coalesce('@' || prompt_version, '')) as prompt,
     any_value(gateway_id) as gateway_id,
     arg_max(model, (attempt, step)) as model,
     arg_max(endpoint, (attempt, step)) as endpoint,
