@@ -85,6 +85,42 @@ def test_rows_are_matched_by_name_and_a_name_that_is_gone_stays_to_be_seen() -> 
     assert (rows[2]["request_count"], rows[2]["cost_usd"], rows[2]["verdict"]) == (0, None, None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayRow:
+    day: str | None = col("Day (UTC)")
+    request_count: int = col("Requests", Unit.COUNT)
+
+
+@pytest.mark.parametrize(
+    ("hours", "deltas"),
+    [
+        (48, {"2026-03-03": 5, "2026-03-04": 7, None: -1}),
+        (
+            36,
+            {"2026-03-03": 10, "2026-03-04": 20, "2026-03-01": -5, "2026-03-02": -13, None: -1},
+        ),
+    ],
+)
+def test_days_are_matched_in_their_order_where_the_period_is_whole_days(
+    hours: int, deltas: dict[str | None, int]
+) -> None:
+    now = [DayRow(day="2026-03-03", request_count=10), DayRow(day="2026-03-04", request_count=20)]
+    before = [
+        DayRow(day="2026-03-01", request_count=5),
+        DayRow(day="2026-03-02", request_count=13),
+        DayRow(day=None, request_count=1),
+    ]
+    made = compared(
+        Table(row_type=DayRow, rows=now),
+        Table(row_type=DayRow, rows=before),
+        "before",
+        shift=timedelta(hours=hours),
+    )
+    assert made.columns is not None
+    found = {row[0]: row[2] for row in made.rows}
+    assert found == deltas
+
+
 def test_totals_are_compared_as_well_and_rules_see_the_changes() -> None:
     made = compared(table([], row("total", 9, "3")), table([], row("total", 6, "1.5")), "before")
     assert made.columns is not None

@@ -159,7 +159,12 @@ class ReportCall:
 
         if self.compare == PREVIOUS:
             before = previous_window(window, now=self.context.clock.now())
-            return lambda table, build: compared(table, build(before), before.describe())
+            assert window.since is not None
+            assert before.since is not None
+            shift = window.since - before.since
+            return lambda table, build: compared(
+                table, build(before), before.describe(), shift=shift
+            )
         from wai_ops.cli.report_baseline import compare_with
 
         earlier = compare_with(self.context, self.compare, self.name, self.by)

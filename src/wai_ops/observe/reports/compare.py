@@ -6,7 +6,7 @@ of the two has counts 0 where things are counted, and is unknown everywhere else
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from wai_ops.core.window import Window
 
 _WORDS = (Unit.TEXT, Unit.FLAG, Unit.TIME)
 _COUNTED = (Unit.COUNT, Unit.TOKENS)
+_DAY = timedelta(days=1)
 Key = tuple[Any, ...]
 Values = Mapping[str, Any]
 
@@ -47,21 +48,34 @@ def previous_window(window: Window, *, now: datetime) -> Window:
         ) from None
 
 
-def compared(table: Table[Any], earlier: Table[Any], label: str) -> Table[Any]:
-    """The report with its changes since another of the same kind."""
-    return compared_with(table, to_earlier(earlier, label))
+def compared(
+    table: Table[Any], earlier: Table[Any], label: str, *, shift: timedelta | None = None
+) -> Table[Any]:
+    """The report with its changes since another of the same kind, which lies `shift` before.
+
+    Days are matched in their order: the first of a week with the first of the week before.
+    """
+    return compared_with(table, to_earlier(earlier, label, shift=shift))
 
 
-def to_earlier(table: Table[Any], label: str) -> Earlier:
-    """A report as something to compare with."""
+def to_earlier(table: Table[Any], label: str, *, shift: timedelta | None = None) -> Earlier:
+    """A report as something to compare with; its days move by `shift` where that is whole days."""
     declared = declared_columns(table)
     keys = key_columns(declared)
     rows = [values_of(row, declared) for row in table.rows]
+    if shift is not None and not shift % _DAY:
+        rows = [row | _moved(row, shift) for row in rows]
     return Earlier(
         label=label,
         rows={tuple(row[column.name] for column in keys): row for row in rows},
         total=None if table.total is None else values_of(table.total, declared),
     )
+
+
+def _moved(row: Values, shift: timedelta) -> dict[str, str]:
+    if row.get("day") is None:
+        return {}
+    return {"day": (date.fromisoformat(row["day"]) + shift).isoformat()}
 
 
 def compared_with(table: Table[Any], earlier: Earlier) -> Table[Any]:
