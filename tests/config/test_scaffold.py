@@ -17,7 +17,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 def uncommented(text: str) -> str:
     """The template with every commented-out setting switched on."""
-    setting = re.compile(r'^(\s*)# ((?: *)(?:[A-Za-z][A-Za-z0-9_]*|"@[^"]+"):(?: .*)?)$', re.MULTILINE)
+    setting = re.compile(
+        r'^(\s*)# ((?: *)(?:[A-Za-z][A-Za-z0-9_]*|"@[^"]+"):(?: .*)?)$', re.MULTILINE
+    )
     return setting.sub(r"\1\2", text)
 
 
