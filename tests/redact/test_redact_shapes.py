@@ -131,7 +131,7 @@ def test_json_values_are_walked_keys_and_sensitive_members_included() -> None:
             "cookie": "",
         }
     )
-    assert list(masked)[0].startswith("[redacted:some-token:")
+    assert next(iter(masked)).startswith("[redacted:some-token:")
     assert masked["Authorization"].startswith("[redacted:authorization:")
     inner = masked["nested"][0]
     assert inner["clientSecret"].startswith("[redacted:client-secret:")

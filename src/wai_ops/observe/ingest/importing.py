@@ -314,10 +314,12 @@ class _Loader:
                 found, refused = FileCounts(), 0
                 if item.rows is not None:
                     found = by_file.get(item.rows, found)
-                    refused = rename_quarantine(connection, item.rows, item.source.name, item.lines)
+                    name = self.redactor.text(item.source.name)
+                    refused = rename_quarantine(connection, item.rows, name, item.lines)
                 own = self._load_rest(connection, item)
                 counts += own
-                append_file(connection, _record(item, own, found, refused), self.clock)
+                name = self.redactor.text(item.source.name)
+                append_file(connection, _record(item, name, own, found, refused), self.clock)
         self.totals.counts += counts
         self.totals.counts["file_count"] += len(group)
         for item in group:
@@ -342,7 +344,7 @@ class _Loader:
 
     def _load_rest(self, connection: "duckdb.DuckDBPyConnection", item: Prepared) -> Counter[str]:
         """Bad lines, tool calls and bodies of one file, and what redaction took from them."""
-        clock, name = self.clock, item.source.name
+        clock, name = self.clock, self.redactor.text(item.source.name)
         bad = [(line.line, line.reason, line.content) for line in item.bad]
         append_quarantine(connection, name, bad, clock)
         append_removed(connection, name, item.removed, clock)
@@ -358,10 +360,13 @@ class _Loader:
         return own
 
 
-def _record(item: Prepared, own: Counter[str], found: FileCounts, refused: int) -> FileRecord:
+def _record(
+    item: Prepared, name: str, own: Counter[str], found: FileCounts, refused: int
+) -> FileRecord:
+    """`name` is that of the file, masked where it holds a credential."""
     return FileRecord(
         sha256=item.sha256,
-        path=item.source.name,
+        path=name,
         format=item.format.value,
         size_bytes=item.source.size_bytes,
         row_count=found.row_count + own["tool_call_count"],

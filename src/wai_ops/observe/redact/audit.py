@@ -19,7 +19,7 @@ from wai_ops.core.errors import DataError, UsageError
 from wai_ops.core.table import Table, Unit, Verdict, col
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.texts import database_texts, parquet_texts
-from wai_ops.observe.redact.engine import Redactor
+from wai_ops.observe.redact.engine import WINDOW, Find, Redactor, merged
 from wai_ops.observe.redact.known import KEY_FILE
 from wai_ops.state.texts import sqlite_texts
 
@@ -140,16 +140,18 @@ def _look(run: _Audit, path: Path, label: str) -> None:
     run.place = name
     if head.startswith(_SQLITE):
         _values(run, name, sqlite_texts(path))
-        _bytes(run, f"{name} (bytes)", path)
+        _pages(run, f"{name} (bytes)", path, _surely)
     elif head[8:12] == _DUCK:
         texts = database_texts(path, run.state_dir, run.redactor.prefilter)
         _values(run, name, ((column, text.encode()) for column, text in texts))
-        _known_bytes(run, f"{name} (bytes)", path)
+        _pages(run, f"{name} (bytes)", path, _known)
     elif head.startswith(_PARQUET):
         texts = parquet_texts(path, run.state_dir, run.redactor.prefilter)
         _values(run, name, ((column, text.encode()) for column, text in texts))
     elif path.suffix == ".wal":
-        _known_bytes(run, name, path)
+        _pages(run, name, path, _known)
+    elif path.name.endswith("-wal"):
+        _pages(run, name, path, _surely)
     elif head.startswith(_GZIP):
         _bytes(run, name, path, opens=_gunzipped)
     else:
@@ -183,15 +185,28 @@ def _bytes(run: _Audit, place: str, path: Path, opens: Callable[[Path], BinaryIO
     stream.finish()
 
 
-def _known_bytes(run: _Audit, place: str, path: Path) -> None:
-    """Look for known secrets in a file whose bytes are no text, deleted rows included."""
+def _surely(redactor: Redactor, window: bytes) -> list[Find]:
+    """What is known, or has a prefix that says it all: words before a value mean little in a page
+    of a database, where texts are cut and joined.
+    """
+    return merged([found for found in redactor.find(window) if found.rank <= 1])
+
+
+def _known(redactor: Redactor, window: bytes) -> list[Find]:
+    return merged(list(redactor.known_in(window)))
+
+
+def _pages(
+    run: _Audit, place: str, path: Path, look: Callable[[Redactor, bytes], list[Find]]
+) -> None:
+    """Look at a file whose bytes are no running text, deleted rows included."""
     run.place = place
     rest = b""
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(WINDOW):
             window = rest + chunk
-            for found in run.redactor.known_in(window):
+            for found in look(run.redactor, window):
                 # What ends within the overlap was told with the chunk before.
-                if found.end > len(rest) or not rest:
+                if found.end > len(rest):
                     run.note(found.kind, run.redactor.mask(found.kind, found.secret).decode())
             rest = window[-_OVERLAP:]
