@@ -86,18 +86,26 @@ select
     ended_at as created_at,
     if(is_suspect, null, meta_tenant) as tenant,
     if(is_suspect, null, meta_workflow) as workflow,
-    if(is_suspect, null, left(
-        meta_conversation,
-        length(meta_conversation)
-        - length(split_part(meta_conversation, '.', -1))
-        - length(split_part(meta_conversation, '.', -2)) - 2
-    )) as conversation_id,
+    -- What is not spelled as the contract says is kept as it is.
+    case
+        when is_suspect then null
+        when attempt is null or turn_index is null then meta_conversation
+        else left(
+            meta_conversation,
+            length(meta_conversation)
+            - length(split_part(meta_conversation, '.', -1))
+            - length(split_part(meta_conversation, '.', -2)) - 2
+        )
+    end as conversation_id,
     if(attempt is null, null, turn_index) as turn_index,
     if(turn_index is null, null, attempt) as attempt,
-    if(is_suspect, null, left(
-        meta_prompt, length(meta_prompt) - length(split_part(meta_prompt, '@', -1)) - 1
-    )) as prompt_name,
-    if(is_suspect, null, split_part(meta_prompt, '@', -1)) as prompt_version,
+    case
+        when is_suspect then null
+        when strpos(meta_prompt, '@') = 0 then meta_prompt
+        else left(meta_prompt, length(meta_prompt) - length(split_part(meta_prompt, '@', -1)) - 1)
+    end as prompt_name,
+    if(is_suspect or strpos(meta_prompt, '@') = 0, null, split_part(meta_prompt, '@', -1))
+        as prompt_version,
     case
         when meta_tenant is not null and meta_workflow is not null and attempt is not null
             and turn_index is not null and strpos(meta_prompt, '@') > 0 and meta_trace is not null
