@@ -94,11 +94,14 @@ select
     utc_second(period + case $grain when 'hour' then interval 1 hour else interval 1 day end)
         as "ChargePeriodEnd",
     utc_second(period) as "ChargePeriodStart",
+    null::varchar as "CommitmentDiscountStatus",
     tokens::decimal(20, 1) as "ConsumedQuantity",
     'Tokens' as "ConsumedUnit",
     list_usd as "ContractedCost",
     rate as "ContractedUnitPrice",
     billed_usd as "EffectiveCost",
+    -- The provider's to give, and not known here.
+    null::varchar as "InvoiceId",
     seller as "InvoiceIssuerName",
     list_usd as "ListCost",
     rate as "ListUnitPrice",
