@@ -29,8 +29,9 @@ def headline(
     elif mark is Mark.SHARES:
         finding = _share_of_first(series)
     elif not adds_up(plot, unit):
-        finding = _span(unit, labels, series)
-    elif mark is Mark.RANGES:
+        finding = _span(plot, unit, labels, series)
+    elif mark is Mark.RANGES or (mark is Mark.LINES and len(series) > 1):
+        # Apart in the chart, apart in its title: an estimate and a known cost are no sum.
         finding = ", ".join(f"{name.lower()} {shown(_total(v), unit)}" for name, v in series)
     elif plot.whole is not None:
         finding = _parts(plot, unit, series)
@@ -96,14 +97,14 @@ def _against(unit: Unit, labels: Sequence[str], series: Sequence[Named], referen
     return f"{above} of {len(known)} above {shown(reference, unit)}"
 
 
-def _span(unit: Unit, labels: Sequence[str], series: Sequence[Named]) -> str:
+def _span(plot: Plot, unit: Unit, labels: Sequence[str], series: Sequence[Named]) -> str:
     """What lies between: of the middle series, which is p95 of p50, p95 and p99."""
     name, values = series[len(series) // 2]
     known = [value for value in values if value is not None]
     if not known:
         return ""
     low, high = shown(min(known), unit), shown(max(known), unit)
-    what = f"{name} " if len(series) > 1 else ""
+    what = f"{name.removeprefix(f'{plot.title.split()[0]} ')} " if len(series) > 1 else ""
     if low == high:
         return f"{what}{low}"
     return f"{what}{low} to {high} ({labels[list(values).index(max(known))]})"

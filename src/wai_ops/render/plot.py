@@ -83,19 +83,32 @@ class _Canvas:
         lines += [*self._legend(chart), *([chart.caption] if chart.caption else [])]
         return "".join(f"{line}\n" for line in lines)
 
-    def _legend(self, chart: Chart) -> Iterator[str]:
+    def _legend(self, chart: Chart) -> list[str]:
+        """What each glyph means, in as many lines as the width asks for."""
         glyphs = _POINTS if chart.mark in {Mark.RANGES, Mark.LINES} else self._blocks
-        parts = []
+        entries: list[tuple[str, int | None, str]] = []
         if len(chart.series) > 1:
-            for index, series in enumerate(chart.series):
-                glyph = glyphs[_slot(index, series)]
-                parts.append(f"{self._painted(glyph, _slot(index, series))} {series.name}")
+            slots = [_slot(index, series) for index, series in enumerate(chart.series)]
+            entries += [
+                (glyphs[slot], slot, series.name)
+                for slot, series in zip(slots, chart.series, strict=True)
+            ]
         if any(target is not None for target in chart.targets):
-            parts.append(f"{_HELD} target")
+            entries.append((_HELD, None, "target"))
         if chart.reference is not None:
-            parts.append(f"{_HELD} {shown(chart.reference, chart.unit)}")
-        if parts:
-            yield "  ".join(parts)
+            entries.append((_HELD, None, shown(chart.reference, chart.unit)))
+        lines: list[str] = []
+        used = self._width
+        for glyph, slot, name in entries:
+            text = f"{glyph if slot is None else self._painted(glyph, slot)} {name}"
+            size = cell_len(glyph) + 1 + cell_len(name)
+            if used + 2 + size > self._width:
+                lines.append(text)
+                used = size
+            else:
+                lines[-1] += f"  {text}"
+                used += 2 + size
+        return lines
 
     def _painted(self, glyph: str, slot: int) -> str:
         if not self._has_colour:
