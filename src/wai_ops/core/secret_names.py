@@ -10,7 +10,8 @@ _NOT_SECRET = frozenset({"PWD", "OLDPWD"})
 
 def is_secret_name(name: str) -> bool:
     """Say whether a variable's name promises a secret: GITHUB_TOKEN, DB_PASSWORD_2, API_KEY."""
-    upper = name.upper().rstrip("0123456789").rstrip("_")
+    upper = name.upper()
     for suffix in _SUFFIXES:
         upper = upper.removesuffix(suffix)
+    upper = upper.rstrip("0123456789").rstrip("_")
     return upper.endswith(_ENDINGS) and name not in _NOT_SECRET
