@@ -104,14 +104,15 @@ def _notes_of(section: Section) -> dict[str, None]:
 def _section(section: Section, shared: Sequence[str], draw_chart: Draw) -> dict[str, Any]:
     verdicts = {exhibit.table.verdict for exhibit in section.exhibits}
     verdict = next((v.value for v in _ORDER if v in verdicts), None)
+    shown_tables = [] if section.silence else [x for x in section.exhibits if not x.is_drawn_only]
     return {
         "key": section.key,
         "title": one_line(section.title),
         "question": one_line(section.question),
         "silence": one_line(section.silence, _NOTE_LIMIT),
         "verdict": verdict,
-        "figures": list(_figures(section, draw_chart)),
-        "tables": [_rows(item) for item in section.exhibits if not item.is_drawn_only],
+        "figures": [] if section.silence else list(_figures(section, draw_chart)),
+        "tables": [_rows(exhibit) for exhibit in shown_tables],
         "notes": [one_line(note, _NOTE_LIMIT) for note in _notes_of(section) if note not in shared],
     }
 
