@@ -16,6 +16,8 @@ from wai_ops.core.failures import FailureClass, classify_response
 from wai_ops.core.metadata import KEYS
 from wai_ops.observe.redact.engine import Redactor
 
+LONGEST_LINE = 16 * 2**20
+"""Bytes; the gateway stores no row above 10 MB."""
 LONGEST_CONTENT = 500
 """Characters of an unreadable line that are kept."""
 _GZIP = b"\x1f\x8b"
@@ -99,19 +101,31 @@ def split_lines(files: Sequence[Path], good: Path, redactor: Redactor) -> list[B
     with good.open("wb") as spool:
         for file in files:
             with open_lines(file) as lines:
-                for number, line in enumerate(lines, 1):
+                for number, line in enumerate(bounded(lines), 1):
                     if not line.strip():
                         continue
                     try:
+                        if len(line) > LONGEST_LINE:
+                            raise ValueError(f"longer than {LONGEST_LINE // 2**20} MiB")
                         row = read_line(line)
                     except _UNREADABLE as error:
-                        content = redactor.text(line.decode("utf-8", "replace"))[:LONGEST_CONTENT]
+                        shown = line[:_LONGEST_REDACTED].decode("utf-8", "replace")
+                        content = redactor.text(shown)[:LONGEST_CONTENT]
                         bad.append(BadLine(str(file), number, f"{error}", content))
                     else:
                         spool.write(_encoder.encode(row) + b"\n")
     return bad
 
 
+def bounded(lines: BinaryIO) -> Iterator[bytes]:
+    """Each line; of one without end no more than tells that it is too long."""
+    while line := lines.readline(LONGEST_LINE + 1):
+        yield line
+        while line and len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+            line = lines.readline(LONGEST_LINE + 1)
+
+
+_LONGEST_REDACTED = 16 * 1024
 _UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
