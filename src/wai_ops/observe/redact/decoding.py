@@ -3,7 +3,7 @@
 import binascii
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 JOINT = b"\x00\n\x00"
@@ -103,7 +103,7 @@ def _json(escape: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Runs:
-    """All runs of a text that may be base64 or hex, decoded one after the other."""
+    """Runs of a text that may be base64 or hex, decoded one after the other."""
 
     text: bytes
     _starts: list[int]
@@ -114,36 +114,38 @@ class Runs:
         return self._spans[bisect_right(self._starts, start) - 1]
 
 
-def encoded_runs(raw: bytes) -> Runs | None:
-    """Decode every long run of base64 or hex characters, at every alignment; None without one."""
-    pieces: list[bytes] = []
-    starts: list[int] = []
-    spans: list[tuple[int, int]] = []
-    length = 0
-
-    def add(piece: bytes, span: tuple[int, int]) -> None:
-        nonlocal length
-        starts.append(length)
-        spans.append(span)
-        pieces.append(piece)
-        length += len(piece) + len(JOINT)
-
+def encoded_runs(raw: bytes) -> Iterator[Runs]:
+    """Decode every long run of base64 or hex characters, at one alignment after the other."""
+    found = [(run[0].translate(_STANDARD), _span(raw, run)) for run in _RUN.finditer(raw)]
+    if not found:
+        return
     if b"\n" in raw:
-        for found in _WRAPPED.finditer(raw):
-            block = found[0].replace(b"\r", b"").replace(b"\n", b"")
-            span = (found.start(), _padded(raw, found.end()))
-            for lead in range(4):
-                add(_base64(block[lead:]), span)
-    for found in _RUN.finditer(raw):
-        run = found[0].translate(_STANDARD)
-        span = (found.start(), _padded(raw, found.end()))
-        for lead in range(4):
-            add(_base64(run[lead:]), span)
-    for found in _HEX.finditer(raw):
-        for lead in range(2):
-            digits = found[0][lead:]
-            add(binascii.unhexlify(digits[: len(digits) // 2 * 2]), found.span())
-    return Runs(JOINT.join(pieces), starts, spans) if pieces else None
+        found += [
+            (run[0].replace(b"\r", b"").replace(b"\n", b""), _span(raw, run))
+            for run in _WRAPPED.finditer(raw)
+        ]
+    for lead in range(4):
+        yield _joined([(_base64(run[lead:]), span) for run, span in found])
+    digits = [(run[0], run.span()) for run in _HEX.finditer(raw)]
+    for lead in range(2 if digits else 0):
+        yield _joined([(_hex(run[lead:]), span) for run, span in digits])
+
+
+def _joined(pieces: list[tuple[bytes, tuple[int, int]]]) -> Runs:
+    starts = []
+    length = 0
+    for piece, _ in pieces:
+        starts.append(length)
+        length += len(piece) + len(JOINT)
+    return Runs(JOINT.join(piece for piece, _ in pieces), starts, [span for _, span in pieces])
+
+
+def _hex(run: bytes) -> bytes:
+    return binascii.unhexlify(run[: len(run) // 2 * 2])
+
+
+def _span(raw: bytes, run: re.Match[bytes]) -> tuple[int, int]:
+    return run.start(), _padded(raw, run.end())
 
 
 def _padded(raw: bytes, end: int) -> int:

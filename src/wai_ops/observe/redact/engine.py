@@ -32,7 +32,7 @@ _SHORT = 4 * 1024
 MAX_DEPTH = 100
 MASK = r"\[redacted:[a-z0-9-]{1,40}:[0-9a-f]{8}\]"
 _MASK = re.compile(MASK.encode())
-_HIDDEN = 0x01
+_HIDDEN = b"\x01"
 _SENSITIVE_KEY = re.compile(
     r"(?:^|_)(?:authorization|password|passwd|passphrase|pwd|secret|token|api_?key|"
     r"access_?key|secret_?key|private_?key|auth_?key|account_?key|cookie|set_cookie|credentials?"
@@ -179,9 +179,10 @@ class Redactor:
         return f"[redacted:{kind}:{tag}]".encode()
 
     def _views(self, hidden: bytes) -> Iterator[View]:
-        for view in (percent_view(hidden), json_view(hidden), encoded_runs(hidden)):
+        for view in (percent_view(hidden), json_view(hidden)):
             if view is not None:
                 yield view
+        yield from encoded_runs(hidden)
 
     def _scan(self, text: bytes) -> Iterator[Find]:
         """All finds in a text as it stands, whether they overlap or not."""
@@ -316,6 +317,8 @@ def _shaped(rule: Rule, text: bytes) -> Iterator[Find]:
     for match in pattern.finditer(text):
         start, end = match.span(group)
         secret = text[start:end]
+        if rule.is_exact and text[end : end + 1] == _HIDDEN:
+            continue
         if rule.accept is None or rule.accept(secret):
             yield Find(match.start(), start, end, rule.rank, rule.kind, secret)
 
@@ -338,7 +341,7 @@ def _hidden(raw: bytes) -> bytes:
     """The text with its masks overwritten by bytes that no rule takes."""
     if b"[redacted:" not in raw:
         return raw
-    return _MASK.sub(lambda found: bytes([_HIDDEN]) * len(found[0]), raw)
+    return _MASK.sub(lambda found: _HIDDEN * len(found[0]), raw)
 
 
 _BASE64_CHARACTERS = frozenset(

@@ -25,6 +25,8 @@ class Rule:
     anchors: tuple[bytes, ...] = ()
     folded: tuple[bytes, ...] = ()
     accept: Callable[[bytes], bool] | None = None
+    is_exact: bool = False
+    """The length of the secret decides: a piece of text that a mask cut off does not count."""
     rank: int = 2
     """Of overlapping finds the one with the lowest rank names the mask."""
 
@@ -281,6 +283,7 @@ RULES: tuple[Rule, ...] = (
         folded=(b"token", b"key", b"bearer", b"credential", b"secret", b"cloudflare"),
         suspect=r"(?i)(?:token|key|bearer|credential|secret|cloudflare)[^A-Za-z0-9]",
         accept=_is_legacy,
+        is_exact=True,
         rank=2,
     ),
 )
