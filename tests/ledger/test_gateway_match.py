@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from support.facts import ManualClock, attempt, in_ledger, record_attempts
+from support.facts import NOON, ManualClock, attempt, in_ledger, record_attempts
 from support.gateway_rows import ingest_some, log_row, metadata
 from wai_ops.core.records import AttemptRecord
 from wai_ops.observe.ledger.database import open_ledger_file
@@ -172,6 +172,22 @@ def test_the_first_and_the_last_attempt_of_a_run_are_known(state_dir: Path) -> N
     assert rows == [(1, True, False), (2, False, False), (3, False, True)]
 
 
+def test_an_attempt_after_midnight_changes_the_day_before_too(state_dir: Path) -> None:
+    evening = NOON.replace(hour=23, minute=59)
+    fold_some(state_dir, attempt(1, run_id="run", started_at=evening))
+    assert refresh(state_dir) == 1
+    fold_some(
+        state_dir,
+        attempt(2, run_id="run", attempt=2, started_at=evening + timedelta(minutes=2)),
+    )
+    assert refresh(state_dir) == 2
+    assert in_ledger(
+        state_dir,
+        "select day::varchar, retry_count, run_count from rollup_day where grain = 'model'"
+        " order by day",
+    ) == [("2026-03-14", 1, 1), ("2026-03-15", 0, 0)]
+
+
 def test_nothing_new_marks_no_day(state_dir: Path) -> None:
     fold_some(state_dir, attempt(1, log_id="log-1"))
     ingest_some(state_dir, log_row(1))
@@ -188,7 +204,7 @@ def make_case(draw: Any) -> tuple[list[AttemptRecord], list[dict[str, Any]]]:
     for number in range(draw(st.integers(1, 6))):
         run = f"run-{draw(st.integers(0, 3))}"
         turn = draw(st.integers(0, 1))
-        shift = timedelta(minutes=draw(st.integers(0, 2000)))
+        shift = timedelta(minutes=draw(st.integers(0, 1400)))
         log_id = draw(st.sampled_from([None, f"log-{number}", f"log-{number + 10}"]))
         failed = draw(st.booleans())
         record = attempt(

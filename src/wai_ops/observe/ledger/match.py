@@ -8,6 +8,8 @@ metadata alone is taken apart again when something new might have a better claim
 A counterpart is looked for within a day of the new rows.
 """
 
+from datetime import datetime
+
 import duckdb
 
 from wai_ops.core.clock import Clock
@@ -44,9 +46,19 @@ def match(connection: duckdb.DuckDBPyConnection, boundary: int) -> None:
         _part(connection, boundary, window)
         _join(connection, boundary, window)
     run(connection, "calls/new_dirty", boundary=boundary)
+    mark_ends(connection, boundary, since, until)
+
+
+def mark_ends(
+    connection: duckdb.DuckDBPyConnection, boundary: int, since: datetime, until: datetime
+) -> None:
+    """Note anew which rows begin and end their requests, where that may have changed."""
+    window = {"since": since, "until": until}
     run(connection, "calls/repeated", boundary=boundary, **window)
     if run_count(connection, "calls/repeated_count"):
-        run(connection, "calls/flags", **window)
+        run(connection, "calls/reordered", **window)
+        run(connection, "calls/reordered_dirty")
+        run(connection, "calls/flags")
 
 
 def _part(connection: duckdb.DuckDBPyConnection, boundary: int, window: dict[str, object]) -> None:

@@ -1,12 +1,14 @@
 """Forgetting what gateways said before a time. The client's own facts stay, as does the archive."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 
 from wai_ops.observe.ledger.database import run, run_count
-from wai_ops.observe.ledger.match import last_row, match, start_matching
+from wai_ops.observe.ledger.match import last_row, mark_ends, match, start_matching
+
+_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,4 +39,5 @@ def prune(connection: duckdb.DuckDBPyConnection, before: datetime) -> Pruned:
     parted = run_count(connection, "calls/client_insert")
     bodies = run_count(connection, "prune/bodies_delete", **at)
     match(connection, boundary)
+    mark_ends(connection, boundary, at["before"] - _A_DAY, at["before"] + _A_DAY)
     return Pruned(gateway_only_count=removed - parted, parted_count=parted, body_count=bodies)

@@ -1,22 +1,5 @@
 -- Which row of a request comes first, and which last.
 update model_call
-set is_first = ordered.place = 1, is_last = ordered.place = ordered.row_count
-from (
-    select
-        rowid as row_number,
-        row_number() over request as place,
-        count(*) over (partition by request_id) as row_count
-    from model_call
-    where started_at between $since and $until
-        and hash(request_id) in (from repeated)
-    window request as (
-        partition by request_id
-        order by coalesce(attempt, 1), coalesce(step, 0), coalesce(created_at, started_at), log_id,
-            attempt_id
-    )
-) as ordered
-where model_call.rowid = ordered.row_number
-    and (
-        is_first is distinct from (ordered.place = 1)
-        or is_last is distinct from (ordered.place = ordered.row_count)
-    )
+set is_first = is_now_first, is_last = is_now_last
+from reordered
+where model_call.rowid = reordered.row_number
