@@ -184,3 +184,13 @@ def test_two_imports_at_once_are_refused_by_name_and_change_nothing(
         ran = wai("logs", "import", "rows.ndjson")
     assert ran.exit_code == ExitCode.DATA
     assert ran.stderr.startswith("wai: error: another import is running\n")
+
+
+def test_a_line_without_end_in_a_packed_file_is_one_bad_line(wai: Wai, project: Path) -> None:
+    with gzip.open(project / "bomb.ndjson.gz", "wb", compresslevel=1) as file:
+        file.write(ndjson([gateway_row(1)]) + bytes(50 * 2**20) + b"\n" + ndjson([gateway_row(2)]))
+    result = imported(wai("logs", "import", "bomb.ndjson.gz", "--json"))
+    assert (result["inserted_count"], result["quarantined_count"]) == (2, 1)
+    assert in_ledger(project / ".wai", "select line, reason from ingest_quarantine") == [
+        (2, "longer than 16 MiB")
+    ]
