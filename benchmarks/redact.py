@@ -95,6 +95,8 @@ TEXTS: dict[str, Callable[[random.Random, int], str]] = {
     "jwt without an end": repeated("eyJhbGciOiJIUzI1NiJ9."),
     "words in context": repeated("api token key secret: "),
     "words, many spaces": repeated("token     "),
+    "values that are none": repeated("token:abcdefgh:"),
+    "values, one a line": repeated("password: secretary\n"),
     "bearer, bearer": repeated("bearer authorization: bearer "),
     "pem begins": repeated("-----BEGIN RSA PRIVATE KEY-----\nMIIE"),
     "userinfo": repeated("://a:b"),

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from redact.planted import IDENTIFIERS, IN_CONTEXT, PEM, PREFIXED, SENTENCES
+from redact.planted import IDENTIFIERS, IN_CONTEXT, OPAQUE, PEM, PREFIXED, SENTENCES
 from wai_ops.observe.redact.engine import MAX_DEPTH, Redactor
 
 KEY = b"k" * 32
@@ -50,6 +50,13 @@ def test_a_secret_is_known_by_what_stands_before_it(
     quoted = json.dumps({"log": text})
     assert secret not in masks.text(quoted)
     assert json.loads(masks.text(quoted))
+
+
+def test_a_word_that_is_no_secret_does_not_hide_the_one_after_it() -> None:
+    text = f"token: x-auth-key: {OPAQUE}"
+    masked = redactor().text(text)
+    assert masked.startswith("token: x-auth-key: [redacted:secret:")
+    assert OPAQUE not in masked
 
 
 def test_a_pem_block_goes_as_a_whole_also_escaped_and_cut() -> None:

@@ -29,6 +29,8 @@ REACH = 16 * 1024
 """Bytes that it looks ahead: no secret and no run that is masked as a whole is longer, but for
 those that are masked in parts."""
 _SHORT = 4 * 1024
+_LONGEST_WORD = 64
+"""No word before a secret is longer, with what stands between the two."""
 MAX_DEPTH = 100
 MASK = r"\[redacted:[a-z0-9-]{1,40}:[0-9a-f]{8}\]"
 _MASK = re.compile(MASK.encode())
@@ -314,13 +316,26 @@ def _zone(place: int, finds: list[Find]) -> tuple[int, int]:
 def _shaped(rule: Rule, text: bytes) -> Iterator[Find]:
     pattern = _compiled(rule.pattern)
     group = 1 if pattern.groups else 0
-    for match in pattern.finditer(text):
-        start, end = match.span(group)
-        secret = text[start:end]
-        if rule.is_exact and text[end : end + 1] == _HIDDEN:
-            continue
-        if rule.accept is None or rule.accept(secret):
-            yield Find(match.start(), start, end, rule.rank, rule.kind, secret)
+    position: int | None = 0
+    while position is not None:
+        matches = pattern.finditer(text, position)
+        position = None
+        for match in matches:
+            start, end = match.span(group)
+            if not _accepts(rule, text, start, end):
+                # What is no secret may end in the word that gives the next one away.
+                position = max(start, end - _LONGEST_WORD)
+                if match.start() < position < end:
+                    break
+                position = None
+                continue
+            yield Find(match.start(), start, end, rule.rank, rule.kind, text[start:end])
+
+
+def _accepts(rule: Rule, text: bytes, start: int, end: int) -> bool:
+    if rule.is_exact and text[end : end + 1] == _HIDDEN:
+        return False
+    return rule.accept is None or rule.accept(text[start:end])
 
 
 def merged(finds: list[Find]) -> list[Find]:
