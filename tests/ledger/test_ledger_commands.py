@@ -35,6 +35,7 @@ def test_fold_says_what_it_folded_and_json_says_it_all(wai: Wai, state_dir: Path
             "other_event_count": 0,
             "quarantined_count": 0,
         },
+        "restored_count": 0,
         "in_flight_count": 0,
         "merged_file_count": 0,
         "warnings": [],

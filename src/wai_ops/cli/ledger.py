@@ -162,6 +162,7 @@ def rebuild(ctx: typer.Context, as_json: JsonOption = False) -> None:
     Examples:
       wai ledger rebuild
     """
+    from wai_ops.cli.diagnostics import warn
     from wai_ops.cli.output import print_json
     from wai_ops.cli.watch import watch
     from wai_ops.observe.ledger.rebuild import rebuild as rebuild_now
@@ -172,6 +173,11 @@ def rebuild(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_json(result)
         return
     loaded = result.folded.loaded
-    typer.echo(f"rebuilt: {loaded.attempt_count} attempts, {loaded.row_count} facts in all")
+    typer.echo(
+        f"rebuilt: {loaded.attempt_count} attempts, {loaded.row_count} facts in all"
+        + (f", {result.log_row_count} log rows of gateways" if result.log_row_count else "")
+    )
+    for text in result.notes:
+        warn(text)
     if result.kept is not None:
         typer.echo(f"the damaged ledger is kept as {result.kept}")

@@ -10,6 +10,7 @@ from wai_ops.observe.ledger.gateway import prune, refresh_rollups
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
+from wai_ops.observe.ledger.raw import prune_raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ def prune_logs(
         except _NotForGood:
             pass
         else:
+            prune_raw(connection, state_dir, before)
             refresh_rollups(connection, clock)
     return PruneResult(
         before=before,

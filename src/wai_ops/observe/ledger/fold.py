@@ -28,11 +28,13 @@ import duckdb
 from wai_ops.core.clock import Clock
 from wai_ops.core.errors import DataError
 from wai_ops.observe.ledger.archive import archive_rows
-from wai_ops.observe.ledger.database import open_ledger_file
+from wai_ops.observe.ledger.database import open_ledger_file, translated
 from wai_ops.observe.ledger.load import Loaded, load_archive
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.merge import merge_archive
+from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, Step, ignore_progress
+from wai_ops.observe.ledger.restore import restore_raw
 from wai_ops.state.live import LiveState
 
 CHUNK_ROWS = 50_000
@@ -49,6 +51,8 @@ class FoldResult:
     """Attempts of dead processes that were sealed as "outcome unknown"."""
     archived_count: int
     loaded: Loaded
+    restored_count: int = 0
+    """Log rows that came back from the parts that pulls keep, after the ledger was made anew."""
     in_flight_count: int
     """Attempts that are still running, and so in no number of the ledger yet."""
     merged_file_count: int = 0
@@ -80,6 +84,8 @@ def fold_into(
             _, in_flight = live.counts()
     else:
         loaded = load_archive(connection, state_dir, clock, progress)
+    with translated(ledger_path(state_dir)):
+        restored = restore_raw(connection, state_dir)
     warnings: tuple[str, ...] = ()
     merged = 0
     try:
@@ -90,6 +96,7 @@ def fold_into(
         reconciled_count=reconciled,
         archived_count=archived,
         loaded=loaded,
+        restored_count=restored,
         in_flight_count=in_flight,
         merged_file_count=merged,
         warnings=warnings,

@@ -4,7 +4,7 @@ The rows go straight from the files into `model_call`; what is then found to be 
 belong to a client's attempt, is put right within the same transaction. Nothing is stored of a line
 that may hold a secret until Python has looked at it.
 
-Rebuilding: a source that cannot be asked again keeps its rows as Parquet (`raw.keep_raw`).
+Rebuilding: the rows of a batch that `is_kept` are kept as Parquet before they are matched (raw.py).
 """
 
 from collections import Counter
@@ -43,6 +43,7 @@ from wai_ops.observe.ledger.match import last_row, match, start_matching
 from wai_ops.observe.ledger.paths import scratch_dir
 from wai_ops.observe.ledger.prices import fill_prices
 from wai_ops.observe.ledger.prune import prune
+from wai_ops.observe.ledger.raw import keep_raw
 from wai_ops.observe.ledger.rollup import refresh_rollups
 from wai_ops.observe.redact.engine import Redactor
 
@@ -70,6 +71,8 @@ class Batch:
     gateway_id: str | None
     ingest_source: str
     target: str = "cloudflare"
+    is_kept: bool = False
+    """Whether the rows are kept as Parquet too: where the source cannot be read again at will."""
     origins: Mapping[Path, str] = field(default_factory=dict)
 
 
@@ -161,6 +164,8 @@ class _Ingest:
             run(self.connection, "gateway/twins_delete", boundary=self.boundary)
             duplicates = counts.rows - counts.distinct
         replaced, unchanged, late = self._settle_held(counts)
+        if self.batch.is_kept:
+            keep_raw(self.connection, self.state_dir, self.boundary)
         match(self.connection, self.boundary)
         return {
             "row_count": counts.rows,

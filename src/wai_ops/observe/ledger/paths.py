@@ -21,3 +21,8 @@ def archive_dir(state_dir: Path) -> Path:
 def scratch_dir(state_dir: Path) -> Path:
     """Spools, half-made files and what DuckDB spills; emptied whenever the ledger is taken."""
     return state_dir / "ledger.tmp"
+
+
+def raw_dir(state_dir: Path) -> Path:
+    """Log rows that were pulled, as Parquet: what a gateway need not be asked for again."""
+    return state_dir / "raw"

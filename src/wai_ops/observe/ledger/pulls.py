@@ -22,6 +22,7 @@ from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
 from wai_ops.observe.ledger.pull_carry import carry_over
+from wai_ops.observe.ledger.raw import tidy_raw
 from wai_ops.observe.redact.engine import Redactor
 
 _FIRST, _LAST = datetime(1970, 1, 1), datetime(9999, 1, 1)  # noqa: DTZ001 - the ledger's own
@@ -224,6 +225,7 @@ class PullLedger:
     def finish(self) -> int:
         """Bring the day roll-ups up to date. Returns how many days were made anew."""
         with self._opened() as connection:
+            tidy_raw(connection, self.state_dir)
             days: int = refresh_rollups(connection, self.clock)
             return days
 
@@ -282,7 +284,11 @@ class PullLedger:
 
     def _ingest(self, connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Ingested:
         batch = Batch(
-            files=files, gateway_id=self.gateway_id, ingest_source=self.source, target=self.target
+            files=files,
+            gateway_id=self.gateway_id,
+            ingest_source=self.source,
+            target=self.target,
+            is_kept=True,
         )
         return ingest_rows(
             connection,

@@ -10,6 +10,7 @@ where rowid in (
                 order by
                     (gateway_cost_usd is not null)::integer
                     + (coalesce(usage_input_tokens, gateway_input_tokens) is not null)::integer desc,
+                    ingested_at desc,
                     rowid desc
             ) as place
         from model_call

@@ -1,0 +1,2 @@
+-- How many rows that were.
+select count(*) from model_call where rowid > $boundary

@@ -1,0 +1,3 @@
+-- What the old ledger had in its table redaction.
+insert into redaction by name
+select * from read_parquet($file)
