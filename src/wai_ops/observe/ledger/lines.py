@@ -110,7 +110,7 @@ def split_lines(files: Sequence[Path], good: Path, redactor: Redactor) -> list[B
                         row = read_line(line)
                     except _UNREADABLE as error:
                         shown = line[:_LONGEST_REDACTED].decode("utf-8", "replace")
-                        content = redactor.text(shown)[:LONGEST_CONTENT]
+                        content = redactor.text(shown.strip())[:LONGEST_CONTENT]
                         bad.append(BadLine(str(file), number, f"{error}", content))
                     else:
                         spool.write(_encoder.encode(row) + b"\n")

@@ -78,7 +78,7 @@ select
     true as is_first,
     true as is_last,
     if(is_suspect, 'second look', 'gateway only') as sources,
-    if(is_suspect, null, id) as log_id,
+    if(is_suspect or id = '', null, id) as log_id,
     if(is_suspect, null, meta_trace) as run_id,
     if(is_suspect, null, event_id) as event_id,
     step,
