@@ -184,7 +184,7 @@ def test_a_server_that_stays_down_ends_the_pull_and_what_was_read_stays(
     log.write(rows_between(NOW - 30 * HOUR, NOW - HOUR, 900))
     log.set(faults=[{"kind": "status", "path": "*/logs*", "status": 503, "skip": 12}])
     with pytest.raises(RemoteError) as caught:
-        pulls(parallel=1)
+        pulls(parallel=1, since=NOW - 30 * HOUR)
     assert caught.value.exit_code == 3
     kept = len(pulls.log_ids())
     assert 0 < kept < 900

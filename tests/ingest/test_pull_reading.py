@@ -14,7 +14,7 @@ from support.gateway_log import GatewayLog, gateway_log, row, rows_between
 from wai_ops.cloudflare.control import ApiAccessError, ApiError
 from wai_ops.cloudflare.logs_api import ReadingApi, open_reading_api
 from wai_ops.core.clock import Clock, SystemClock
-from wai_ops.core.errors import AccessError, UsageError
+from wai_ops.core.errors import UsageError
 from wai_ops.observe.ingest.legacy_logs import LegacyLogs, decode_page
 from wai_ops.observe.ingest.pull_choice import SourceChoice, choose_source
 from wai_ops.observe.ingest.pull_source import LogSource, Page
@@ -415,4 +415,3 @@ def test_the_order_is_always_asked_for(fake: FakeApi) -> None:
     assert query["order_by_direction"] == "asc"
     assert query["per_page"] == "50"
     assert fake.seen[0].headers["authorization"] == "Bearer token"
-    assert AccessError.exit_code == 4
