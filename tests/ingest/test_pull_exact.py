@@ -285,7 +285,6 @@ def test_a_commit_that_fails_leaves_nothing_of_its_windows(
     """Rows and the note that they were read come together or not at all."""
     log.write(rows_between(NOW - 2 * HOUR, NOW - HOUR, 10))
     pulls()
-    path = tmp_path / "missing.ndjson"
     at = NOW - 10 * HOUR
     window = NewWindow(
         since=at - HOUR,
@@ -296,11 +295,11 @@ def test_a_commit_that_fails_leaves_nothing_of_its_windows(
         duplicate_count=0,
         is_sampled=False,
         pulled_at=NOW,
-        path=path,
+        rows={"a": b"{}"},
     )
     before = pulls.sql("select count(*) from ingest_window")
     with pytest.raises(DataError):
-        pulls.ledger().commit([window], mark_since=at - HOUR)
+        pulls.ledger().commit([window], mark_since=at - HOUR, spool=tmp_path / "no" / "rows")
     assert pulls.sql("select count(*) from ingest_window") == before
 
 

@@ -19,9 +19,10 @@ from wai_ops.observe.ingest.legacy_logs import LegacyLogs, decode_page
 from wai_ops.observe.ingest.pull_choice import SourceChoice, choose_source
 from wai_ops.observe.ingest.pull_source import LogSource, Page
 from wai_ops.observe.ingest.rate import RateGate
-from wai_ops.observe.ingest.reading import TooManyRows, read_window, write_spool
+from wai_ops.observe.ingest.reading import TooManyRows, read_window
 from wai_ops.observe.ingest.telemetry_logs import TelemetryLogs
 from wai_ops.observe.ingest.windows import Span
+from wai_ops.observe.ledger.pull_rows import write_rows
 
 NOW = SystemClock().now().replace(microsecond=0)
 HOUR = timedelta(hours=1)
@@ -181,9 +182,8 @@ def test_rows_are_spooled_as_they_came(log: GatewayLog, source: LegacyLogs, tmp_
     log.write(rows_between(NOW - HOUR, NOW, 3))
     reading = read_window(source, DAY, ManualClock(), max_rows=200)
     raw = [bytes(each) for each in reading.rows.values()]
-    write_spool(reading, tmp_path, 1)
-    assert reading.path is not None
-    assert reading.path.read_bytes() == b"\n".join(raw) + b"\n"
+    write_rows(reading.rows.values(), tmp_path / "rows")
+    assert (tmp_path / "rows").read_bytes() == b"\n".join(raw) + b"\n"
 
 
 def test_a_page_over_several_lines_becomes_lines(tmp_path: Path) -> None:
@@ -195,9 +195,8 @@ def test_a_page_over_several_lines_becomes_lines(tmp_path: Path) -> None:
     source = _Fixed(page)
     span = Span(datetime.fromisoformat("2026-03-14T00:00:00Z"), NOW)
     reading = read_window(source, span, ManualClock(), max_rows=10)
-    write_spool(reading, tmp_path, 1)
-    assert reading.path is not None
-    assert reading.path.read_bytes().count(b"\n") == 1
+    write_rows(reading.rows.values(), tmp_path / "rows")
+    assert (tmp_path / "rows").read_bytes().count(b"\n") == 1
 
 
 class _Fixed:

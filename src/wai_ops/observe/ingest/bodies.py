@@ -20,8 +20,8 @@ from wai_ops.cloudflare.sse import SseOverflow, SseParser
 from wai_ops.core.clock import Clock
 from wai_ops.core.errors import AccessError, UsageError
 from wai_ops.core.text import one_line
-from wai_ops.observe.ingest.pull_source import LogSource, RawRow, RowKey
-from wai_ops.observe.ledger.pull_carry import spliced
+from wai_ops.observe.ingest.pull_source import LogSource, RowKey
+from wai_ops.observe.ledger.pull_rows import RawRow, spliced
 from wai_ops.observe.ledger.pulls import Body, FoundTool
 from wai_ops.observe.redact.engine import Redactor
 

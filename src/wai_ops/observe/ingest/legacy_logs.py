@@ -15,7 +15,7 @@ import msgspec
 from wai_ops.cloudflare.control import ApiError
 from wai_ops.cloudflare.logs_api import ReadingApi
 from wai_ops.core.clock import to_utc_text
-from wai_ops.observe.ingest.pull_source import Page, key_of
+from wai_ops.observe.ingest.pull_source import Page, RowKey, key_of
 from wai_ops.observe.ingest.windows import SHORTEST, Span
 
 PER_PAGE = 50
@@ -35,7 +35,12 @@ class _Envelope(msgspec.Struct):
     success: bool = True
 
 
+class _Keys(msgspec.Struct):
+    result: list[RowKey]
+
+
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_KEYS = msgspec.json.Decoder(_Keys)
 
 
 def decode_page(content: bytes, what: str) -> Page:
@@ -49,9 +54,15 @@ def decode_page(content: bytes, what: str) -> Page:
             hint="check the base address, and whether a proxy answers in between",
         ) from error
     info = envelope.result_info
+    keys: Sequence[RowKey | None]
+    try:
+        # Going over the answer twice in one piece is quicker than asking each row.
+        keys = _KEYS.decode(content).result
+    except (msgspec.MsgspecError, ValueError):
+        keys = [key_of(row) for row in envelope.result]
     return Page(
         rows=envelope.result,
-        keys=[key_of(row) for row in envelope.result],
+        keys=keys,
         total=None if info is None else info.total_count,
     )
 

@@ -22,21 +22,20 @@ from wai_ops.observe.ingest.bodies import BodyReader, FoundBodies
 from wai_ops.observe.ingest.pull_plan import Plan, PullLimits, plan_pull, whole_span
 from wai_ops.observe.ingest.pull_progress import NobodyWatches, PullProgress, PullWatcher, Speed
 from wai_ops.observe.ingest.pull_result import PullRequest, PullResult
-from wai_ops.observe.ingest.pull_source import LogSource, RawRow
+from wai_ops.observe.ingest.pull_source import LogSource
 from wai_ops.observe.ingest.rate import Halt, Stopped
 from wai_ops.observe.ingest.reading import (
     Reading,
     TooManyRows,
     read_window,
-    write_rows,
-    write_spool,
 )
 from wai_ops.observe.ingest.spool import spool_folder
 from wai_ops.observe.ingest.windows import Planner, Span, subtract
 from wai_ops.observe.ledger.gateway import Ingested
+from wai_ops.observe.ledger.pull_rows import RawRow
 from wai_ops.observe.ledger.pulls import Committed, NewWindow, PullLedger
 
-_MOST_WINDOWS = 5
+_MOST_WINDOWS = 3
 """A window with so many times the rows that one should have is cut before it is read on."""
 _UNCOMMITTED = 64
 """Windows that may wait for their commit before reading waits."""
@@ -53,7 +52,6 @@ class _Done:
 
     reading: Reading
     found: FoundBodies
-    row_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,6 @@ class _Pull:
         self._lock = threading.Lock()
         self._results: queue.Queue[_Done | _Failed | _Ended] = queue.Queue()
         self._room = threading.Semaphore(_UNCOMMITTED)
-        self._number = 0
         self._waiting: list[_Done] = []
         self._removed: Counter[str] = Counter()
         self.result = PullResult(gateway_id=ledger.gateway_id, source=source.name)
@@ -178,8 +175,9 @@ class _Pull:
         state_dir = self._ledger.state_dir
         try:
             with spool_folder(state_dir, self._clock, self._ledger.progress) as folder:
+                self._folder = folder
                 while self._planner.remaining_s > 0:
-                    self._read_all(folder)
+                    self._read_all()
         except OSError as error:
             raise _unwritable(state_dir, error) from error
 
@@ -208,9 +206,9 @@ class _Pull:
             total += count
         return total
 
-    def _read_all(self, folder: Path) -> None:
+    def _read_all(self) -> None:
         threads = [
-            threading.Thread(target=self._work, args=(folder,), name=f"pull-{number}", daemon=True)
+            threading.Thread(target=self._work, name=f"pull-{number}", daemon=True)
             for number in range(self._request.parallel)
         ]
         for thread in threads:
@@ -222,10 +220,10 @@ class _Pull:
             self._rescue()
             raise
 
-    def _work(self, folder: Path) -> None:
+    def _work(self) -> None:
         try:
             while not self._halt.is_thrown and (span := self._take()) is not None:
-                self._read(span, folder)
+                self._read(span)
         except Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again by the main thread
@@ -243,7 +241,7 @@ class _Pull:
             self._room.release()
         return span
 
-    def _read(self, span: Span, folder: Path) -> None:
+    def _read(self, span: Span) -> None:
         most = _MOST_WINDOWS * self._request.target_rows
         try:
             reading = self._read_window(span, most)
@@ -256,13 +254,9 @@ class _Pull:
             reading = self._read_window(span, too_many.row_count * 100)
         with self._lock:
             self._planner.observe(span, len(reading.rows))
-            self._number += 1
-            number = self._number
         found = self._bodies.add(reading.rows, reading.keys.values())
-        write_spool(reading, folder, number)
-        row_count = len(reading.rows)
-        reading.rows, reading.keys = {}, {}  # they are on disk
-        self._results.put(_Done(reading, found, row_count))
+        reading.keys = {}
+        self._results.put(_Done(reading, found))
 
     def _read_window(self, span: Span, most: int) -> Reading:
         return read_window(self._source, span, self._clock, max_rows=most, rest=self._halt.rest)
@@ -300,7 +294,7 @@ class _Pull:
         self._commit()
 
     def _saw(self, done: _Done) -> None:
-        self._speed.rows += done.row_count
+        self._speed.rows += len(done.reading.rows)
         self.result.missing_body_count += done.found.missing_count
         rate, eta_s = self._speed.at(self._clock.monotonic())
         self._watcher.progress(
@@ -320,12 +314,11 @@ class _Pull:
         if not batch:
             return
         committed = self._ledger.commit(
-            [_new_window(item) for item in batch], mark_since=self._mark_since
+            [_new_window(item) for item in batch],
+            mark_since=self._mark_since,
+            spool=self._folder / "rows.ndjson",
         )
-        for item in batch:
-            self._room.release()
-            if item.reading.path is not None:
-                item.reading.path.unlink(missing_ok=True)
+        self._room.release(len(batch))
         for window, newer in committed.given_back:
             read = [Span(item.since, item.until) for item in newer]
             rest = subtract(Span(window.since, window.until), read)
@@ -369,7 +362,7 @@ class _Pull:
         """
         newest = Span(max(whole.since, whole.until - _RATINGS), whole.until)
         held = self._ledger.ratings(newest.since, newest.until)
-        rows: dict[str, RawRow] = {}
+        rows = dict[str, RawRow]()
         for feedback, have in zip((1, -1), held, strict=True):
             for page in self._source.with_feedback(newest, feedback):
                 if page.total == have:
@@ -380,10 +373,11 @@ class _Pull:
         if not rows:
             return
         with spool_folder(self._ledger.state_dir, self._clock, self._ledger.progress) as folder:
-            path = folder / "rated.ndjson"
-            write_rows(rows.values(), path)
-            ingested = self._ledger.add_rows(path, newest.since, newest.until)
-        self.result.rated_count = ingested.inserted_count + ingested.replaced_count
+            ingested = self._ledger.add_rows(
+                rows, newest.since, newest.until, spool=folder / "rows.ndjson"
+            )
+        if ingested is not None:
+            self.result.rated_count = ingested.inserted_count + ingested.replaced_count
 
 
 def _new_window(item: _Done) -> NewWindow:
@@ -391,13 +385,13 @@ def _new_window(item: _Done) -> NewWindow:
     return NewWindow(
         since=reading.span.since,
         until=reading.span.until,
-        row_count=item.row_count,
+        row_count=len(reading.rows),
         reported_count=reading.reported_count,
         page_count=reading.page_count,
         duplicate_count=reading.duplicate_count,
         is_sampled=reading.is_sampled,
         pulled_at=reading.started_at,
-        path=reading.path,
+        rows=reading.rows,
         bodies=item.found.bodies,
         tools=item.found.tools,
         redacted=item.found.redacted,

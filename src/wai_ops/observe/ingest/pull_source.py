@@ -8,9 +8,7 @@ from typing import Protocol
 import msgspec
 
 from wai_ops.observe.ingest.windows import Span
-
-RawRow = bytes | msgspec.Raw
-"""A row as it came: JSON, not decoded."""
+from wai_ops.observe.ledger.pull_rows import RawRow
 
 
 class RowKey(msgspec.Struct):

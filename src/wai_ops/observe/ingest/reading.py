@@ -6,14 +6,15 @@ Everything that was seen in any pass is kept: a row is known by its id, so that 
 only less.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from itertools import compress
 
 from wai_ops.core.clock import Clock
-from wai_ops.observe.ingest.pull_source import LogSource, RawRow, RowKey
+from wai_ops.observe.ingest.pull_source import LogSource, Page, RowKey
 from wai_ops.observe.ingest.windows import SHORTEST, Span
+from wai_ops.observe.ledger.pull_rows import RawRow
 
 MAX_PASSES = 5
 """After so many the window is kept as it is, marked as not whole, and read again later."""
@@ -43,8 +44,6 @@ class Reading:
     """Rows that were given more than once, in this pass or another."""
     is_whole: bool = True
     is_sampled: bool = False
-    path: Path | None = None
-    """Where the rows were spooled to; None: there are none."""
 
 
 def read_window(
@@ -80,42 +79,34 @@ def _read_once(source: LogSource, reading: Reading, max_rows: int) -> bool:
             raise TooManyRows(max(len(seen), total or 0))
         reading.page_count += 1
         reading.is_sampled |= page.is_sampled
-        for row, key in zip(page.rows, page.keys, strict=True):
-            row_id = _id_of(row, key)
-            seen.add(row_id)
-            reading.duplicate_count += row_id in reading.rows
-            if key is None or span.since <= key.created_at < span.until:
-                reading.rows[row_id] = row
-                reading.keys[row_id] = key
+        _add(reading, page, seen)
     if total is None:
         return True
     reading.reported_count = total - sum(1 for row_id in seen if row_id not in reading.rows)
     return total == len(seen)
 
 
-def _id_of(row: RawRow, key: RowKey | None) -> str:
-    if key is not None:
-        return key.id
+def _add(reading: Reading, page: Page, seen: set[str]) -> None:
+    """Take the rows of a page that lie in the window; one at its end belongs to the next."""
+    span = reading.span
+    ids = [
+        _id_of(row) if key is None else key.id
+        for row, key in zip(page.rows, page.keys, strict=True)
+    ]
+    seen.update(ids)
+    before = len(reading.rows)
+    rows, keys = page.rows, page.keys
+    inside = [key is None or span.since <= key.created_at < span.until for key in keys]
+    if not all(inside):
+        ids = list(compress(ids, inside))
+        rows, keys = list(compress(rows, inside)), list(compress(keys, inside))
+    reading.rows.update(zip(ids, rows, strict=True))
+    reading.keys.update(zip(ids, keys, strict=True))
+    reading.duplicate_count += len(ids) - (len(reading.rows) - before)
+
+
+def _id_of(row: RawRow) -> str:
+    """Of a row that tells none: of its content."""
     import hashlib
 
     return f"sha256:{hashlib.sha256(bytes(row)).hexdigest()}"
-
-
-def write_spool(reading: Reading, folder: Path, number: int) -> None:
-    """Write the rows as lines, as they came. Raises OSError."""
-    if not reading.rows:
-        return
-    reading.path = folder / f"{number:08}.ndjson"
-    write_rows(reading.rows.values(), reading.path)
-
-
-def write_rows(rows: Iterable[RawRow], path: Path) -> None:
-    """Write rows as lines, as they came. Raises OSError."""
-    lines = [bytes(row) for row in rows]
-    text = b"\n".join(lines)
-    if text.count(b"\n") != len(lines) - 1:
-        # JSON that was sent over several lines; within a string a line break is always escaped.
-        text = b"\n".join(line.replace(b"\n", b" ") for line in lines)
-    with path.open("wb") as file:
-        file.write(text)
-        file.write(b"\n")

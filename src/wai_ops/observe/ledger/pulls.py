@@ -21,7 +21,7 @@ from wai_ops.observe.ledger.gateway import Batch, Ingested, ingest_rows, refresh
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.paths import ledger_path
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
-from wai_ops.observe.ledger.pull_carry import carry_over
+from wai_ops.observe.ledger.pull_rows import RawRow, carry_over, write_rows
 from wai_ops.observe.ledger.raw import tidy_raw
 from wai_ops.observe.redact.engine import Redactor
 
@@ -74,7 +74,7 @@ class FoundTool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWindow:
-    """A window that has just been read, and where its rows lie."""
+    """A window that has just been read, with its rows."""
 
     since: datetime
     until: datetime
@@ -84,7 +84,8 @@ class NewWindow:
     duplicate_count: int
     is_sampled: bool
     pulled_at: datetime
-    path: Path | None
+    rows: dict[str, RawRow]
+    """By log id."""
     bodies: Sequence[Body] = ()
     tools: Sequence[FoundTool] = ()
     redacted: Mapping[str, int] = field(default_factory=dict)
@@ -180,10 +181,13 @@ class PullLedger:
             )
             return frozenset(row[0] for row in rows)
 
-    def commit(self, windows: Sequence[NewWindow], *, mark_since: datetime) -> Committed:
+    def commit(
+        self, windows: Sequence[NewWindow], *, mark_since: datetime, spool: Path
+    ) -> Committed:
         """Load the rows of these windows and note that they were read, all or nothing.
 
-        `mark_since` is where the pull was asked to begin. Raises DataError.
+        `mark_since` is where the pull was asked to begin; `spool` is a file that may be written.
+        Raises DataError.
         """
         committed = Committed()
         with self._opened() as connection, transaction(connection):
@@ -196,7 +200,7 @@ class PullLedger:
                 else:
                     accepted.append((window, known))
             if accepted:
-                self._load(connection, accepted, committed)
+                self._load(connection, accepted, committed, spool)
             committed.through = self._mark(connection, mark_since)
         return committed
 
@@ -213,12 +217,13 @@ class PullLedger:
                     at=to_naive(at),
                 )
 
-    def add_rows(self, path: Path, since: datetime, until: datetime) -> Ingested:
+    def add_rows(
+        self, rows: dict[str, RawRow], since: datetime, until: datetime, *, spool: Path
+    ) -> Ingested | None:
         """Load rows outside of any window, such as rated ones. Raises DataError."""
         with self._opened() as connection, transaction(connection):
-            span = {"since": to_naive(since), "until": to_naive(until)}
-            carry_over(connection, path, gateway_id=self.gateway_id, **span)
-            ingested = self._ingest(connection, [path])
+            self._carry_over(connection, rows, since, until)
+            ingested = self._ingest(connection, list(rows.values()), spool)
             self._rate(connection, to_naive(since), to_naive(until))
         return ingested
 
@@ -234,20 +239,15 @@ class PullLedger:
         connection: duckdb.DuckDBPyConnection,
         accepted: list[tuple[NewWindow, list[KnownWindow]]],
         committed: Committed,
+        spool: Path,
     ) -> None:
         spans = [(window.since, window.until) for window, _ in accepted]
         before = self._held(connection, spans)
-        files = [window.path for window, _ in accepted if window.path is not None]
         for window, known in accepted:
-            if known and window.path is not None:
-                carry_over(
-                    connection,
-                    window.path,
-                    gateway_id=self.gateway_id,
-                    since=to_naive(window.since),
-                    until=to_naive(window.until),
-                )
-        committed.ingested = self._ingest(connection, files) if files else None
+            if known:
+                self._carry_over(connection, window.rows, window.since, window.until)
+        rows = [row for window, _ in accepted for row in window.rows.values()]
+        committed.ingested = self._ingest(connection, rows, spool)
         after = self._held(connection, spans)
         for (window, known), old, new in zip(accepted, before, after, strict=True):
             late_rows, late_fields = _late(window, known, old, new)
@@ -282,15 +282,36 @@ class PullLedger:
         )
         return [_Held(*row[1:]) for row in rows]
 
-    def _ingest(self, connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Ingested:
+    def _carry_over(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        rows: dict[str, RawRow],
+        since: datetime,
+        until: datetime,
+    ) -> None:
+        carry_over(
+            connection,
+            rows,
+            gateway_id=self.gateway_id,
+            since=to_naive(since),
+            until=to_naive(until),
+        )
+
+    def _ingest(
+        self, connection: duckdb.DuckDBPyConnection, rows: Sequence[RawRow], spool: Path
+    ) -> Ingested | None:
+        if not rows:
+            return None
+        # One file: DuckDB takes its time with every file that it opens.
+        write_rows(rows, spool)
         batch = Batch(
-            files=files,
+            files=[spool],
             gateway_id=self.gateway_id,
             ingest_source=self.source,
             target=self.target,
             is_kept=True,
         )
-        return ingest_rows(
+        ingested = ingest_rows(
             connection,
             self.state_dir,
             self.clock,
@@ -298,6 +319,8 @@ class PullLedger:
             prices=self.prices,
             redactor=self.redactor,
         )
+        spool.unlink()
+        return ingested
 
     def _add_bodies(
         self,
