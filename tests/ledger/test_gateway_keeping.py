@@ -134,7 +134,7 @@ def test_a_kill_at_any_step_of_a_load_neither_loses_nor_doubles(tmp_path: Path) 
     assert steps > 80
     expected = look(straight)
     seen = set()
-    for limit in [*range(1, steps, steps // 20), steps - 1, steps]:
+    for limit in {*range(1, steps, steps // 20), steps - 1, steps}:
         state_dir = tmp_path / f"killed-{limit}"
         shutil.copytree(fresh, state_dir)
         killed = child(state_dir, file, limit)

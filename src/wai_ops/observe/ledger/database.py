@@ -24,8 +24,8 @@ from wai_ops.observe.ledger.signals import deferred_signals
 
 APPLICATION = "wai-ops ledger"
 MIGRATIONS = ("0001_initial", "0002_gateway")
-MEMORY_LIMIT = "1GB"
-"""Far more than any query here needs; beyond it DuckDB spills into the scratch folder."""
+MEMORY_LIMIT = "800MB"
+"""More than any query here needs; beyond it DuckDB spills into the scratch folder."""
 _MAX_THREADS = 4
 _DISK_FULL = (
     "No space left on device",

@@ -7,6 +7,7 @@ that may hold a secret until Python has looked at it.
 Rebuilding: the rows of a batch that `is_kept` are kept as Parquet before they are matched (raw.py).
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,6 +53,9 @@ __all__ = ["Batch", "Ingested", "UnreadableRowsError", "ingest_rows", "prune", "
 _STATUSES = range(1, 1000)
 _UNBILLED = [item.value for item, traits in TRAITS.items() if traits.billed is Billed.NO]
 _PEEK_BYTES = 65536
+_PEEKED = 20
+"""Files of a batch whose beginnings are looked at."""
+_MODEL = re.compile(rb'"model": ?"(?:workers-ai/)?(@[^"\\]{1,100})"')
 _CHUNK = 2000
 
 
@@ -150,6 +154,7 @@ class _Ingest:
     redactor: Redactor
     may_restart: bool
     boundary: int = -1
+    models: list[str] = field(default_factory=list)
     bad: list[BadLine] = field(default_factory=list)
 
     def run(self) -> dict[str, Any]:
@@ -181,7 +186,9 @@ class _Ingest:
         }
 
     def _read_somehow(self) -> _Counts:
-        shape = "texts" if any(map(_has_text_metadata, self.batch.files)) else "objects"
+        heads = [_head_of(file) for file in self.batch.files[:_PEEKED]]
+        self.models = list(dict.fromkeys(name for head in heads for name in _models_in(head)))
+        shape = "texts" if any(map(_has_text_metadata, heads)) else "objects"
         failure: Exception
         for attempt in dict.fromkeys((shape, "texts")):
             try:
@@ -210,7 +217,7 @@ class _Ingest:
 
     def _read(self, files: Sequence[Path], shape: str) -> _Counts:
         connection = self.connection
-        fill_prices(connection, self.prices)
+        fill_prices(connection, self.prices, self.models)
         self.boundary = last_row(connection)
         run(connection, "gateway/set_prefilter", prefilter=self.redactor.prefilter)
         self._insert(files, shape, is_first_look=True)
@@ -336,11 +343,18 @@ def _line(values: dict[str, Any]) -> LogLine:
     )
 
 
-def _has_text_metadata(file: Path) -> bool:
-    """Whether the first rows have metadata as text. A wrong answer only costs time."""
+def _head_of(file: Path) -> bytes:
+    """The first rows, to guess by. A wrong guess only costs time."""
     with open_lines(file) as stream:
-        head = stream.read(_PEEK_BYTES)
+        return stream.read(_PEEK_BYTES)
+
+
+def _has_text_metadata(head: bytes) -> bool:
     return b'"metadata":"' in head or b'"metadata": "' in head
+
+
+def _models_in(head: bytes) -> list[str]:
+    return [name.decode("utf-8", "replace") for name in _MODEL.findall(head)]
 
 
 def _naive(at: datetime) -> datetime:

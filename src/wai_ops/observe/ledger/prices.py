@@ -1,6 +1,6 @@
 """The price book as the table `price`, so that calls are priced where they are loaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -12,23 +12,26 @@ from wai_ops.observe.ledger.database import run
 
 _EVER = date(1970, 1, 1)
 _CONFIG = "config"
-_WORDS_BEFORE = "workers-ai/"
-"""How logs name the provider's own models since 2026-09-01; older ones name them bare."""
 
 
-def fill_prices(connection: duckdb.DuckDBPyConnection, prices: PriceBook) -> None:
-    """Make `price` say what the book says, if it does not yet. Inside a transaction."""
+def fill_prices(
+    connection: duckdb.DuckDBPyConnection, prices: PriceBook, likely: Sequence[str] = ()
+) -> None:
+    """Make `price` say what the book says, if it does not yet. Inside a transaction.
+
+    The models that are likely to be met come first in the lists, where they are found sooner.
+    """
     rows = sorted(price_rows(prices))
     if rows != sorted(run(connection, "gateway/price_all")):
         run(connection, "gateway/price_empty")
         if rows:
             columns = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
             run(connection, "gateway/price_insert", **columns)
-    run(connection, "gateway/price_span")
-    names = _known_models(prices)
-    run(
-        connection, "gateway/known_model", names=[*names, *(_WORDS_BEFORE + name for name in names)]
-    )
+    known = _known_models(prices)
+    first = [name for name in likely if name in known]
+    run(connection, "gateway/price_names", names=[*first, *sorted(known - set(first))])
+    run(connection, "gateway/price_grid")
+    run(connection, "gateway/price_lists")
 
 
 _COLUMNS = (
@@ -58,10 +61,7 @@ def price_rows(prices: PriceBook) -> Iterator[tuple[Any, ...]]:
             if rates is None or (before is not None and _same(rates, before)):
                 continue
             before = rates
-            row = (day, *_columns(rates))
-            yield (name, *row)
-            if name.startswith("@"):
-                yield (_WORDS_BEFORE + name, *row)
+            yield (name, day, *_columns(rates))
 
 
 def _known_models(prices: PriceBook) -> set[str]:

@@ -2,77 +2,122 @@
 -- batch, or in the ledger already, or known from the client, is put right afterwards. Of a line that
 -- needs a second look nothing is stored but that it is there.
 insert into model_call by name
+-- Each step below names what the next one uses: an alias within one step would be computed again
+-- wherever it is used under a condition.
 with line as (
     select
         *,
         created_at::timestamp as ended_at,
-        ended_at - to_milliseconds(coalesce(duration, 0)) as started_at,
+        created_at::timestamp - to_milliseconds(coalesce(duration, 0)) as started_at,
         coalesce(success, status_code < 400, true) as is_success,
-        try_cast(split_part(meta_conversation, '.', -2) as uinteger) as turn_index,
-        try_cast(split_part(meta_conversation, '.', -1) as uinteger) as attempt,
+        split_part(meta_conversation, '.', -2) as turn_text,
+        split_part(meta_conversation, '.', -1) as attempt_text,
         coalesce(usage_input_tokens, tokens_in) as best_input,
         coalesce(usage_output_tokens, tokens_out, 0) as best_output,
-        if(usage_input_tokens is not null, usage_cached_input_tokens, null) as best_cached,
+        if(usage_input_tokens is not null, usage_cached_input_tokens, null) as best_cached
+    from judged_line
+),
+read as (
+    select
+        *,
+        try_cast(turn_text as uinteger) as turn_index,
+        try_cast(attempt_text as uinteger) as attempt,
         least(coalesce(best_cached, 0), best_input) as billed_cached,
         case
             when is_success then null
             when error_type is not null then error_type
             else coalesce(list_extract($class_of_status::varchar[], status_code), 'unknown')
         end as failure,
+        -- Usage of a failed call that is all zero says nothing.
+        best_input is not null and (is_success or best_input > 0 or best_output > 0) as is_used,
         case
+            when getvariable('price_first_day') is null then model_place
+            when started_at < getvariable('price_first_day')::date then model_place
+            else model_place + len(getvariable('price_names')::varchar[]) * list_extract(
+                getvariable('price_periods')::bigint[],
+                least(
+                    started_at::date - getvariable('price_first_day')::date + 1,
+                    len(getvariable('price_periods')::bigint[])
+                )
+            )
+        end as cell
+    from line
+),
+looked_up as (
+    select
+        *,
+        cached or case
             when is_success then false
             else coalesce(status_code = 429, false)
                 or list_contains($unbilled::varchar[], failure)
-        end as is_refused,
-        -- Usage of a failed call that is all zero says nothing.
-        best_input is not null and (is_success or best_input > 0 or best_output > 0) as is_used
-    from judged_line
+        end as is_free,
+        turn_index is not null and attempt is not null as has_lineage,
+        list_extract(getvariable('price_packed')::bigint[], if(model_place > 0, cell, 0)) as packed
+    from read
+),
+rated as (
+    select
+        *,
+        if(packed < 0, -1 - packed, packed) as rates,
+        case
+            when packed is null and model_place > 0
+                then list_extract(getvariable('price_fine_in')::hugeint[], cell)
+        end as fine_in,
+        case
+            when packed is null and model_place > 0
+                then list_extract(getvariable('price_fine_out')::hugeint[], cell)
+        end as fine_out
+    from looked_up
+),
+judged as (
+    select
+        *,
+        packed is not null or fine_in is not null as is_priced,
+        case
+            when is_free then 'none'
+            when is_used and (
+                packed >= 0
+                or fine_out is not null
+                or (best_output = 0 and (packed is not null or fine_in is not null))
+            ) then 'metered'
+            when cost > 0 then 'estimated'
+            else 'unknown'
+        end as basis
+    from rated
+),
+counted as (
+    select
+        *,
+        basis = 'estimated' as is_estimated,
+        case
+            when basis = 'none' then 0
+            when basis = 'metered' and packed is not null then (
+                (best_input - billed_cached) * (rates >> 42)
+                + billed_cached * ((rates >> 21) & 2097151)
+                + best_output * (rates & 2097151)
+            )
+        end as neurons_e6,
+        case
+            when basis = 'metered' and packed is null then (
+                (best_input - billed_cached)::hugeint * fine_in
+                + billed_cached::hugeint
+                    * list_extract(getvariable('price_fine_cached')::hugeint[], cell)
+                + best_output::hugeint * coalesce(fine_out, 0)
+            )
+        end as neurons_e12
+    from judged
 ),
 priced as (
     select
-        line.*,
-        price_span.* exclude (model, since, until),
+        *,
         case
-            when cached or is_refused then 'none'
-            when is_used and rate_in is not null and (rate_out is not null or best_output = 0)
-                then 'metered'
-            when cost > 0 then 'estimated'
-            else 'unknown'
-        end as basis,
-        case
-            when basis = 'metered' and is_whole then (
-                (best_input - billed_cached) * whole_in
-                + billed_cached * whole_cached
-                + best_output * whole_out
-            )
-        end as whole_neurons,
-        case
-            when basis = 'metered' and not is_whole then (
-                (best_input - billed_cached)::hugeint * fine_in
-                + billed_cached::hugeint * fine_cached
-                + best_output::hugeint * fine_out
-            )
-        end as fine_neurons,
-        case
-            when basis = 'none' then 0
-            when whole_neurons is not null
-                then ((whole_neurons * 11)::decimal(18, 0) * 0.000000000001)::decimal(18, 12)
-            when fine_neurons is not null
-                then (half_even(fine_neurons * 11, 1000000) * 0.000000000001)::decimal(18, 12)
-            when basis = 'estimated' then cost
-        end as own_cost,
-        case
-            when basis = 'none' then 0
-            when whole_neurons is not null
-                then (whole_neurons::decimal(18, 0) * 0.000001)::decimal(24, 12)
-            when fine_neurons is not null
-                then (half_even(fine_neurons, 1) * 0.000000000001)::decimal(24, 12)
-        end as own_neurons
-    from line
-    left join price_span
-        on line.model = price_span.model
-        and line.started_at >= price_span.since
-        and line.started_at < price_span.until
+            when neurons_e6 is not null
+                then ((neurons_e6 * 11)::decimal(18, 0) * 0.000000000001)::decimal(18, 12)
+            when neurons_e12 is not null
+                then (half_even(neurons_e12 * 11, 1000000) * 0.000000000001)::decimal(18, 12)
+            when is_estimated then cost
+        end as own_cost
+    from counted
 )
 select
     true as is_first,
@@ -89,16 +134,14 @@ select
     -- What is not spelled as the contract says is kept as it is.
     case
         when is_suspect then null
-        when attempt is null or turn_index is null then meta_conversation
-        else left(
+        when has_lineage then left(
             meta_conversation,
-            length(meta_conversation)
-            - length(split_part(meta_conversation, '.', -1))
-            - length(split_part(meta_conversation, '.', -2)) - 2
+            length(meta_conversation) - length(turn_text) - length(attempt_text) - 2
         )
+        else meta_conversation
     end as conversation_id,
-    if(attempt is null, null, turn_index) as turn_index,
-    if(turn_index is null, null, attempt) as attempt,
+    if(has_lineage, turn_index, null) as turn_index,
+    if(has_lineage, attempt, null) as attempt,
     case
         when is_suspect then null
         when strpos(meta_prompt, '@') = 0 then meta_prompt
@@ -107,8 +150,8 @@ select
     if(is_suspect or strpos(meta_prompt, '@') = 0, null, split_part(meta_prompt, '@', -1))
         as prompt_version,
     case
-        when meta_tenant is not null and meta_workflow is not null and attempt is not null
-            and turn_index is not null and strpos(meta_prompt, '@') > 0 and meta_trace is not null
+        when has_lineage and meta_tenant is not null and meta_workflow is not null
+            and strpos(meta_prompt, '@') > 0 and meta_trace is not null
             then 'complete'
         when coalesce(meta_tenant, meta_workflow, meta_conversation, meta_prompt, meta_trace) is null
             then 'missing'
@@ -139,15 +182,42 @@ select
         else basis
     end as cost_state,
     own_cost as cost_usd,
-    own_neurons as neurons,
-    if(basis = 'estimated', null, in_usd_per_m) as in_usd_per_m,
-    if(basis = 'estimated', null, cached_in_usd_per_m) as cached_in_usd_per_m,
-    if(basis = 'estimated', null, out_usd_per_m) as out_usd_per_m,
-    if(basis = 'estimated', 'gateway', price_source) as price_source,
     case
-        when basis = 'estimated' then null
-        when price_as_of = '' then strftime(started_at, '%Y-%m-%d')
-        else price_as_of
+        when neurons_e6 is not null
+            then (neurons_e6::decimal(18, 0) * 0.000001)::decimal(24, 12)
+        when neurons_e12 is not null
+            then (neurons_e12::decimal(26, 0) * 0.000000000001)::decimal(24, 12)
+    end as neurons,
+    case
+        when is_estimated then null
+        when packed is not null then ((rates >> 42)::decimal(7, 0) * 0.000011)::decimal(18, 12)
+        when fine_in is not null then usd_of_fine(fine_in)
+    end as in_usd_per_m,
+    case
+        when is_estimated then null
+        when packed is not null
+            then (((rates >> 21) & 2097151)::decimal(7, 0) * 0.000011)::decimal(18, 12)
+        when fine_in is not null
+            then usd_of_fine(list_extract(getvariable('price_fine_cached')::hugeint[], cell))
+    end as cached_in_usd_per_m,
+    case
+        when is_estimated then null
+        when packed >= 0 then ((rates & 2097151)::decimal(7, 0) * 0.000011)::decimal(18, 12)
+        when fine_out is not null then usd_of_fine(fine_out)
+    end as out_usd_per_m,
+    case
+        when is_estimated then 'gateway'
+        when not is_priced then null
+        when getvariable('price_is_uniform')::boolean then getvariable('price_source')::varchar
+        else list_extract(getvariable('price_sources')::varchar[], cell)
+    end as price_source,
+    case
+        when is_estimated or not is_priced then null
+        when getvariable('price_is_uniform')::boolean then getvariable('price_date')::varchar
+        else coalesce(
+            nullif(list_extract(getvariable('price_dates')::varchar[], cell), ''),
+            strftime(started_at, '%Y-%m-%d')
+        )
     end as price_as_of,
     cost as gateway_cost_usd,
     custom_cost as gateway_custom_cost,

@@ -12,10 +12,11 @@ create table model_call (
     is_last boolean not null,
     -- 'client+gateway', 'gateway only' or 'client only'.
     sources varchar not null,
-    log_id varchar,
-    attempt_id varchar,
-    run_id varchar,
-    event_id varchar,
+    -- Ids do not compress, and trying takes longer than anything else that is stored.
+    log_id varchar using compression uncompressed,
+    attempt_id varchar using compression uncompressed,
+    run_id varchar using compression uncompressed,
+    event_id varchar using compression uncompressed,
     -- The provider attempt within one gateway request, counted from 0.
     step bigint,
     -- The client's start; else the gateway's created_at minus its duration.
@@ -401,6 +402,10 @@ create macro half_even(x, unit) as (
         else 0
     end
 )::decimal(26, 0);
+
+-- Millionths of a neuron as dollars.
+create macro usd_of_fine(x) as
+    ((x * 11)::decimal(26, 0) * 0.000000000001)::decimal(18, 12);
 
 -- What reports and roll-ups add up: the same expressions for both, so that they agree.
 create view call_fact as
