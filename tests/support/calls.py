@@ -8,9 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from wai_ops.observe.ledger.rollup import refresh_rollups
-
 from support.facts import NOON, ManualClock
+from wai_ops.observe.ledger.rollup import refresh_rollups
 from wai_ops.observe.ledger.store import Store, open_ledger
 
 Call = dict[str, Any]

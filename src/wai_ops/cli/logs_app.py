@@ -1,4 +1,4 @@
-"""The group `wai logs`. Its commands register themselves on `app` when `cli/logs.py` imports them."""
+"""The group `wai logs`. Its commands register themselves when `cli/logs.py` imports them."""
 
 from wai_ops.cli.app import new_app
 
