@@ -16,7 +16,8 @@ LOCKS = {
     "core.txt": CORE,
     "local.txt": CORE + EXTRAS["local"],
     "viz.txt": CORE + EXTRAS["viz"],
-    "test.txt": CORE + EXTRAS["local"] + EXTRAS["test"],
+    "s3.txt": CORE + EXTRAS["s3"],
+    "test.txt": CORE + EXTRAS["local"] + EXTRAS["viz"] + EXTRAS["s3"] + EXTRAS["test"],
 }
 
 
@@ -42,7 +43,7 @@ def test_a_lock_holds_every_requirement_in_a_version_that_fits(name: str) -> Non
 
 def test_all_locks_agree_on_every_version() -> None:
     widest = locked("test.txt")
-    for name in ("core.txt", "local.txt", "build.txt"):
+    for name in ("core.txt", "local.txt", "viz.txt", "s3.txt", "build.txt"):
         assert locked(name).items() <= widest.items(), f"{name} differs: run make lock"
     assert widest.items() <= locked("ecosystem.txt").items(), "run make lock"
 
