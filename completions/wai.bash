@@ -6,7 +6,7 @@
 # $1 command path; sets commands and options.
 _wai_table() {
     case $1 in
-        'wai') commands='init doctor run affinity report ledger models config emulator schema completion' options='--version -V --help -h' ;;
+        'wai') commands='init doctor run affinity report logs outcomes ledger models config emulator redact schema completion' options='--version -V --help -h' ;;
         'wai init') commands='' options='--local --force --help -h' ;;
         'wai doctor') commands='' options='--local --format -f --json --help -h' ;;
         'wai run') commands='' options='--prompt -p --var --system -s --model -m --workflow -w --tenant -t --conversation -c --max-tokens --temperature --seed --json-schema --tools --endpoint --no-stream --dry-run --local --reasoning --quiet -q --json --help -h' ;;
@@ -14,8 +14,31 @@ _wai_table() {
         'wai affinity list') commands='' options='--format -f --json --help -h' ;;
         'wai affinity show') commands='' options='--json --help -h' ;;
         'wai affinity rotate') commands='' options='--json --help -h' ;;
-        'wai report') commands='cost' options='--help -h' ;;
-        'wai report cost') commands='' options='--by --since --until --format -f --json --help -h' ;;
+        'wai report') commands='cost failures affinity cache slo tools kpi audit-cost anomalies timeline baseline html' options='--help -h' ;;
+        'wai report cost') commands='' options='--by --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report failures') commands='' options='--by --unknown --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report affinity') commands='' options='--by --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report cache') commands='' options='--by --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report slo') commands='' options='--by --check --ttft-source --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report tools') commands='' options='--by --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report kpi') commands='' options='--since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report audit-cost') commands='' options='--by --fail-above --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report anomalies') commands='' options='--measure --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report timeline') commands='' options='--tenant -t --workflow -w --format -f --json --output -o --fail-on --help -h' ;;
+        'wai report baseline') commands='' options='--since --until --where --force --format -f --json --output -o --help -h' ;;
+        'wai report html') commands='' options='--since --until --where --output -o --help -h' ;;
+        'wai logs') commands='audit import export prune pull status' options='--help -h' ;;
+        'wai logs audit') commands='' options='--pii --no-pii --format -f --json --help -h' ;;
+        'wai logs import') commands='' options='--format --gateway --private-key --bodies --endpoint-url --again --dry-run --strict --json --help -h' ;;
+        'wai logs export') commands='' options='--output -o --since --until --where --grain --force --json --help -h' ;;
+        'wai logs prune') commands='' options='--before --dry-run --yes -y --json --help -h' ;;
+        'wai logs pull') commands='' options='--since --until --gateway --follow --again --bodies --rate --source --parallel --local --json --help -h' ;;
+        'wai logs status') commands='' options='--since --until --gateway --refresh --fail-incomplete --local --format -f --json --help -h' ;;
+        'wai outcomes') commands='record import feedback list' options='--help -h' ;;
+        'wai outcomes record') commands='' options='--value --note --tenant -t --workflow -w --at --json --help -h' ;;
+        'wai outcomes import') commands='' options='--format -f --tenant -t --workflow -w --skip-malformed --dry-run --json --help -h' ;;
+        'wai outcomes feedback') commands='' options='--since --until --dry-run --json --help -h' ;;
+        'wai outcomes list') commands='' options='--since --until --tenant -t --workflow -w --outcome --format -f --json --help -h' ;;
         'wai ledger') commands='fold status path sql export rebuild' options='--help -h' ;;
         'wai ledger fold') commands='' options='--json --help -h' ;;
         'wai ledger status') commands='' options='--format -f --json --help -h' ;;
@@ -39,6 +62,7 @@ _wai_table() {
         'wai emulator restart-replica') commands='' options='--state --help -h' ;;
         'wai emulator record') commands='' options='--target --to --port --json --help -h' ;;
         'wai emulator replay') commands='' options='--speed --port --json --help -h' ;;
+        'wai redact') commands='' options='--check --pii --no-pii --quiet -q --help -h' ;;
         'wai schema') commands='' options='--help -h' ;;
         'wai completion') commands='' options='--help -h' ;;
     esac
@@ -48,19 +72,30 @@ _wai_table() {
 _wai_kind() {
     case "$1 $2" in
         'wai run --endpoint') kind='choice auto chat run' ;;
+        'wai logs import --format') kind='choice auto gateway logpush otlp csv jsonl' ;;
+        'wai logs pull --source') kind='choice auto logs-api workers-observability' ;;
         'wai completion 1') kind='choice bash zsh fish powershell' ;;
+        'wai report slo --ttft-source') kind='choice client gateway' ;;
+        'wai report anomalies --measure') kind='choice cost tokens' ;;
+        'wai outcomes import --format' | 'wai outcomes import -f') kind='choice csv jsonl' ;;
+        'wai report tools --by') kind='choice family tool' ;;
+        'wai logs export --grain') kind='choice hour day' ;;
+        'wai report audit-cost --by') kind='choice model cached day workflow tenant gateway provider route' ;;
         'wai ledger export --format' | 'wai ledger export -f') kind='choice parquet jsonl csv' ;;
-        'wai doctor --format' | 'wai doctor -f' | 'wai affinity list --format' | 'wai affinity list -f' | 'wai report cost --format' | 'wai report cost -f' | 'wai ledger status --format' | 'wai ledger status -f' | 'wai ledger sql --format' | 'wai ledger sql -f' | 'wai models list --format' | 'wai models list -f' | 'wai models show --format' | 'wai models show -f' | 'wai models sync --format' | 'wai models sync -f' | 'wai config show --format' | 'wai config show -f' | 'wai emulator truth --format' | 'wai emulator truth -f') kind='choice table json jsonl csv md html' ;;
+        'wai logs export 1') kind='choice parquet jsonl csv focus otlp' ;;
+        'wai doctor --format' | 'wai doctor -f' | 'wai affinity list --format' | 'wai affinity list -f' | 'wai report cost --format' | 'wai report cost -f' | 'wai report failures --format' | 'wai report failures -f' | 'wai report affinity --format' | 'wai report affinity -f' | 'wai report cache --format' | 'wai report cache -f' | 'wai report slo --format' | 'wai report slo -f' | 'wai report tools --format' | 'wai report tools -f' | 'wai report kpi --format' | 'wai report kpi -f' | 'wai report audit-cost --format' | 'wai report audit-cost -f' | 'wai report anomalies --format' | 'wai report anomalies -f' | 'wai report timeline --format' | 'wai report timeline -f' | 'wai report baseline --format' | 'wai report baseline -f' | 'wai logs audit --format' | 'wai logs audit -f' | 'wai logs status --format' | 'wai logs status -f' | 'wai outcomes list --format' | 'wai outcomes list -f' | 'wai ledger status --format' | 'wai ledger status -f' | 'wai ledger sql --format' | 'wai ledger sql -f' | 'wai models list --format' | 'wai models list -f' | 'wai models show --format' | 'wai models show -f' | 'wai models sync --format' | 'wai models sync -f' | 'wai config show --format' | 'wai config show -f' | 'wai emulator truth --format' | 'wai emulator truth -f') kind='choice table json jsonl csv md html' ;;
         'wai emulator truth --by') kind='choice tenant workflow model prompt status_code cached' ;;
-        'wai report cost --by') kind='choice workflow tenant model prompt day' ;;
-        'wai run --conversation' | 'wai run -c') kind='conversation' ;;
+        'wai report failures --by') kind='choice workflow tenant model prompt route gateway provider source day' ;;
+        'wai report cost --by' | 'wai report slo --by') kind='choice workflow tenant model prompt route gateway provider target source conversation day' ;;
+        'wai report affinity --by' | 'wai report cache --by') kind='choice workflow tenant model prompt route gateway provider target source day' ;;
+        'wai run --conversation' | 'wai run -c' | 'wai report timeline 1' | 'wai outcomes record 1') kind='conversation' ;;
         'wai emulator serve --state' | 'wai emulator env --state' | 'wai emulator set --state' | 'wai emulator truth --state' | 'wai emulator restart-replica --state') kind='directory' ;;
-        'wai init 1' | 'wai run --json-schema' | 'wai run --tools' | 'wai ledger export --output' | 'wai ledger export -o' | 'wai config validate 1' | 'wai emulator serve --config' | 'wai emulator record --to' | 'wai emulator replay 1') kind='file' ;;
+        'wai init 1' | 'wai run --json-schema' | 'wai run --tools' | 'wai report cost --output' | 'wai report cost -o' | 'wai report failures --output' | 'wai report failures -o' | 'wai report affinity --output' | 'wai report affinity -o' | 'wai report cache --output' | 'wai report cache -o' | 'wai report slo --output' | 'wai report slo -o' | 'wai report tools --output' | 'wai report tools -o' | 'wai report kpi --output' | 'wai report kpi -o' | 'wai report audit-cost --output' | 'wai report audit-cost -o' | 'wai report anomalies --output' | 'wai report anomalies -o' | 'wai report timeline --output' | 'wai report timeline -o' | 'wai report baseline --output' | 'wai report baseline -o' | 'wai report html --output' | 'wai report html -o' | 'wai logs audit 1' | 'wai logs audit 2' | 'wai logs audit 3' | 'wai logs audit 4' | 'wai logs audit 5' | 'wai logs audit 6' | 'wai logs audit 7' | 'wai logs audit 8' | 'wai logs audit 9' | 'wai logs import --private-key' | 'wai logs export --output' | 'wai logs export -o' | 'wai outcomes import 1' | 'wai ledger export --output' | 'wai ledger export -o' | 'wai config validate 1' | 'wai emulator serve --config' | 'wai emulator record --to' | 'wai emulator replay 1' | 'wai redact 1' | 'wai redact 2' | 'wai redact 3' | 'wai redact 4' | 'wai redact 5' | 'wai redact 6' | 'wai redact 7' | 'wai redact 8' | 'wai redact 9') kind='file' ;;
         'wai run --model' | 'wai run -m' | 'wai models show 1') kind='model' ;;
         'wai run --prompt' | 'wai run -p') kind='prompt' ;;
-        'wai run --tenant' | 'wai run -t') kind='tenant' ;;
-        'wai run --var' | 'wai run --system' | 'wai run -s' | 'wai run --max-tokens' | 'wai run --temperature' | 'wai run --seed' | 'wai run 1' | 'wai affinity show 1' | 'wai affinity rotate 1' | 'wai report cost --since' | 'wai report cost --until' | 'wai ledger sql 1' | 'wai models list --search' | 'wai models list -s' | 'wai models list --task' | 'wai emulator serve --port' | 'wai emulator serve --backend' | 'wai emulator set 1' | 'wai emulator set 2' | 'wai emulator set 3' | 'wai emulator set 4' | 'wai emulator set 5' | 'wai emulator set 6' | 'wai emulator set 7' | 'wai emulator set 8' | 'wai emulator set 9' | 'wai emulator restart-replica 1' | 'wai emulator record --target' | 'wai emulator record --port' | 'wai emulator replay --speed' | 'wai emulator replay --port' | 'wai schema 1' | 'wai schema 2' | 'wai schema 3' | 'wai schema 4' | 'wai schema 5' | 'wai schema 6' | 'wai schema 7' | 'wai schema 8' | 'wai schema 9') kind='text' ;;
-        'wai run --workflow' | 'wai run -w') kind='workflow' ;;
+        'wai run --tenant' | 'wai run -t' | 'wai report timeline --tenant' | 'wai report timeline -t' | 'wai outcomes record --tenant' | 'wai outcomes record -t' | 'wai outcomes import --tenant' | 'wai outcomes import -t' | 'wai outcomes list --tenant' | 'wai outcomes list -t') kind='tenant' ;;
+        'wai run --var' | 'wai run --system' | 'wai run -s' | 'wai run --max-tokens' | 'wai run --temperature' | 'wai run --seed' | 'wai run 1' | 'wai affinity show 1' | 'wai affinity rotate 1' | 'wai report cost --since' | 'wai report cost --until' | 'wai report cost --where' | 'wai report cost --compare' | 'wai report cost --fail-on' | 'wai report failures --since' | 'wai report failures --until' | 'wai report failures --where' | 'wai report failures --compare' | 'wai report failures --fail-on' | 'wai report affinity --since' | 'wai report affinity --until' | 'wai report affinity --where' | 'wai report affinity --compare' | 'wai report affinity --fail-on' | 'wai report cache --since' | 'wai report cache --until' | 'wai report cache --where' | 'wai report cache --compare' | 'wai report cache --fail-on' | 'wai report slo --since' | 'wai report slo --until' | 'wai report slo --where' | 'wai report slo --compare' | 'wai report slo --fail-on' | 'wai report tools --since' | 'wai report tools --until' | 'wai report tools --where' | 'wai report tools --compare' | 'wai report tools --fail-on' | 'wai report kpi --since' | 'wai report kpi --until' | 'wai report kpi --where' | 'wai report kpi --compare' | 'wai report kpi --fail-on' | 'wai report audit-cost --fail-above' | 'wai report audit-cost --since' | 'wai report audit-cost --until' | 'wai report audit-cost --where' | 'wai report audit-cost --compare' | 'wai report audit-cost --fail-on' | 'wai report anomalies --since' | 'wai report anomalies --until' | 'wai report anomalies --where' | 'wai report anomalies --compare' | 'wai report anomalies --fail-on' | 'wai report timeline --fail-on' | 'wai report baseline --since' | 'wai report baseline --until' | 'wai report baseline --where' | 'wai report baseline 1' | 'wai report baseline 2' | 'wai report baseline 3' | 'wai report baseline 4' | 'wai report baseline 5' | 'wai report baseline 6' | 'wai report baseline 7' | 'wai report baseline 8' | 'wai report baseline 9' | 'wai report html --since' | 'wai report html --until' | 'wai report html --where' | 'wai logs import --gateway' | 'wai logs import --endpoint-url' | 'wai logs import 1' | 'wai logs import 2' | 'wai logs import 3' | 'wai logs import 4' | 'wai logs import 5' | 'wai logs import 6' | 'wai logs import 7' | 'wai logs import 8' | 'wai logs import 9' | 'wai logs export --since' | 'wai logs export --until' | 'wai logs export --where' | 'wai logs prune --before' | 'wai logs pull --since' | 'wai logs pull --until' | 'wai logs pull --gateway' | 'wai logs pull --bodies' | 'wai logs pull --rate' | 'wai logs pull --parallel' | 'wai logs status --since' | 'wai logs status --until' | 'wai logs status --gateway' | 'wai outcomes record --value' | 'wai outcomes record --note' | 'wai outcomes record --at' | 'wai outcomes record 2' | 'wai outcomes feedback --since' | 'wai outcomes feedback --until' | 'wai outcomes list --since' | 'wai outcomes list --until' | 'wai outcomes list --outcome' | 'wai ledger sql 1' | 'wai models list --search' | 'wai models list -s' | 'wai models list --task' | 'wai emulator serve --port' | 'wai emulator serve --backend' | 'wai emulator set 1' | 'wai emulator set 2' | 'wai emulator set 3' | 'wai emulator set 4' | 'wai emulator set 5' | 'wai emulator set 6' | 'wai emulator set 7' | 'wai emulator set 8' | 'wai emulator set 9' | 'wai emulator restart-replica 1' | 'wai emulator record --target' | 'wai emulator record --port' | 'wai emulator replay --speed' | 'wai emulator replay --port' | 'wai schema 1' | 'wai schema 2' | 'wai schema 3' | 'wai schema 4' | 'wai schema 5' | 'wai schema 6' | 'wai schema 7' | 'wai schema 8' | 'wai schema 9') kind='text' ;;
+        'wai run --workflow' | 'wai run -w' | 'wai report timeline --workflow' | 'wai report timeline -w' | 'wai outcomes record --workflow' | 'wai outcomes record -w' | 'wai outcomes import --workflow' | 'wai outcomes import -w' | 'wai outcomes list --workflow' | 'wai outcomes list -w') kind='workflow' ;;
         *) kind= ;;
     esac
 }

@@ -13,10 +13,13 @@ function __wai_commands
                 run 'Send one prompt; record and price the call.' \
                 affinity 'Show, list and rotate affinity sessions.' \
                 report 'Answer questions from the ledger.' \
+                logs 'Pull, import, check and export gateway logs.' \
+                outcomes 'Record how conversations ended.' \
                 ledger 'Fold, inspect, query and export the ledger.' \
                 models 'List models and prices; refresh them from the catalogue.' \
                 config 'Show and validate the configuration.' \
                 emulator 'Run a local Cloudflare for development and tests.' \
+                redact 'Mask credentials in text on stdin, or in files; the rest comes out byte for byte.' \
                 schema 'Print the JSON Schema of a command\'s --json output; without one, list the commands.' \
                 completion 'Print the completion script of a shell.'
         case 'wai affinity'
@@ -26,7 +29,32 @@ function __wai_commands
                 rotate 'Begin a new epoch: the next request may go to another replica, and starts cold.'
         case 'wai report'
             printf '%s\t%s\n' \
-                cost 'Show what calls cost, dearest first: metered, confirmed, estimated and unknown apart.'
+                cost 'Show what calls cost, dearest first: metered, confirmed, estimated and unknown apart.' \
+                failures 'Show why calls fail: each class with its rate, cost, trend, fault and newest message.' \
+                affinity 'Show what affinity brings: hits, causes of misses, time to first token, money.' \
+                cache 'Show the share of input from the prefix cache against its target; the gateway\'s cache apart.' \
+                slo 'Show latency, completion and cost against the targets, with error budget and burn rate.' \
+                tools 'Show tool calls by family: errors, latency, output tokens (p95), loops.' \
+                kpi 'Show cost per resolved workflow, cached-input ratio, and output-token p95 by tool family.' \
+                audit-cost 'Hold the gateway\'s cost of each call against ours, from its usage and the prices of its day.' \
+                anomalies 'Show conversations above twice their tenant\'s p95 and above the p99 of all.' \
+                timeline 'Show one conversation in order: turns, attempts, tool calls, decisions, sessions, outcome.' \
+                baseline 'Freeze latency, cache, spend and failures of a period; list and show what was frozen.' \
+                html 'Write one page with the tables and charts of all reports; needs wai-ops[viz].'
+        case 'wai logs'
+            printf '%s\t%s\n' \
+                audit 'Look for credentials in everything that is stored; exit 1 when there are any.' \
+                import 'Import gateway logs, Logpush files, OTLP traces, CSV or exports of wai, each content once.' \
+                export 'Write model calls for other tools: Parquet, JSON lines, CSV, FOCUS 1.2 or OTLP spans.' \
+                prune 'Drop gateway rows and bodies that are older.' \
+                pull 'Copy a gateway\'s log into the ledger: what is missing, and what may have changed.' \
+                status 'Prove, day by day, that the ledger holds what the gateway counts.'
+        case 'wai outcomes'
+            printf '%s\t%s\n' \
+                record 'Record one outcome.' \
+                import 'Record the outcomes of a file, all of them or none.' \
+                feedback 'Record the gateway\'s feedback as outcomes: a thumb up is resolved, one down is failed.' \
+                list 'List recorded outcomes, the latest first, and say which of them count.'
         case 'wai ledger'
             printf '%s\t%s\n' \
                 fold 'Bring the ledger up to date with what `wai run` recorded.' \
@@ -137,9 +165,308 @@ function __wai_options
                 -h 'Show this message and exit.'
         case 'wai report cost'
             printf '%s\t%s\n' \
+                --by 'What one row stands for: workflow, tenant, model, prompt, route, gateway, provider, target, source, conversation, day.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report failures'
+            printf '%s\t%s\n' \
+                --by 'Split each class of failures further.' \
+                --unknown 'Cluster what no rule knows by message shape.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report affinity'
+            printf '%s\t%s\n' \
                 --by 'What one row stands for.' \
                 --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
                 --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report cache'
+            printf '%s\t%s\n' \
+                --by 'What one row stands for.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report slo'
+            printf '%s\t%s\n' \
+                --by 'What one row stands for: workflow, tenant, model, prompt, route, gateway, provider, target, source, conversation, day.' \
+                --check 'Exit 1 when a row misses a target of wai.yaml.' \
+                --ttft-source 'gateway: an undocumented field of its log.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report tools'
+            printf '%s\t%s\n' \
+                --by 'What one row stands for.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report kpi'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report audit-cost'
+            printf '%s\t%s\n' \
+                --by 'What one row stands for; cached: bands of its share.' \
+                --fail-above 'Exit 1 above this drift, such as 2%.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report anomalies'
+            printf '%s\t%s\n' \
+                --measure 'By what a conversation stands out.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report timeline'
+            printf '%s\t%s\n' \
+                --tenant 'Its tenant.' \
+                -t 'Its tenant.' \
+                --workflow 'Its workflow.' \
+                -w 'Its workflow.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report baseline'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --force 'Replace a baseline of that name.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report html'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --output 'Write there; without it, to stdout.' \
+                -o 'Write there; without it, to stdout.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai logs'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai logs audit'
+            printf '%s\t%s\n' \
+                --pii 'Personal data, too; else redaction.pii.' \
+                --no-pii 'Personal data, too; else redaction.pii.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai logs import'
+            printf '%s\t%s\n' \
+                --format 'Else told from the content of each file.' \
+                --gateway 'Whose log this is.' \
+                --private-key 'PEM key that opens Logpush fields.' \
+                --bodies 'Keep Logpush bodies too, redacted.' \
+                --endpoint-url 'Of the object store.' \
+                --again 'Also files whose content was imported before.' \
+                --dry-run 'Read everything, keep nothing.' \
+                --strict 'Exit 1 when a line or a file could not be read.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai logs export'
+            printf '%s\t%s\n' \
+                --output 'Where to, whole or not at all.' \
+                -o 'Where to, whole or not at all.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --grain 'FOCUS: how long one charge period is.' \
+                --force 'Replace the file if it exists.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai logs prune'
+            printf '%s\t%s\n' \
+                --before 'Up to, exclusive: 90d, 2026-01-31.' \
+                --dry-run 'Say what would go, and keep it.' \
+                --yes 'Do not ask.' \
+                -y 'Do not ask.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai logs pull'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --gateway 'Else the one of wai.yaml.' \
+                --follow 'Go on with what is new, until Ctrl-C.' \
+                --again 'Read again what was read before; needs --since.' \
+                --bodies 'Fetch bodies too, two requests a row; redacted before they are stored.' \
+                --rate 'Of the API\'s limit: 50% or 0.5.' \
+                --source 'Which of the two log systems to read.' \
+                --parallel 'Windows read at once.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai logs status'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --gateway 'Else all that were pulled.' \
+                --refresh 'Ask the gateway for its counts first.' \
+                --fail-incomplete 'Exit 1 unless every day is complete.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai outcomes'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai outcomes record'
+            printf '%s\t%s\n' \
+                --value 'What it was worth, in dollars.' \
+                --note 'A word on it; credentials are masked.' \
+                --tenant 'The conversation\'s tenant.' \
+                -t 'The conversation\'s tenant.' \
+                --workflow 'The conversation\'s workflow.' \
+                -w 'The conversation\'s workflow.' \
+                --at 'When it ended; else now.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai outcomes import'
+            printf '%s\t%s\n' \
+                --format 'Else by the file\'s name.' \
+                -f 'Else by the file\'s name.' \
+                --tenant 'The conversation\'s tenant.' \
+                -t 'The conversation\'s tenant.' \
+                --workflow 'The conversation\'s workflow.' \
+                -w 'The conversation\'s workflow.' \
+                --skip-malformed 'Record the good lines; exit 1 for the others.' \
+                --dry-run 'Say what would happen; write nothing.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai outcomes feedback'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --dry-run 'Say what would happen; write nothing.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai outcomes list'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --tenant 'The conversation\'s tenant.' \
+                -t 'The conversation\'s tenant.' \
+                --workflow 'The conversation\'s workflow.' \
+                -w 'The conversation\'s workflow.' \
+                --outcome 'resolved, failed or abandoned only.' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
@@ -293,6 +620,15 @@ function __wai_options
                 --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
+        case 'wai redact'
+            printf '%s\t%s\n' \
+                --check 'Print no text; exit 1 when something would be masked.' \
+                --pii 'Personal data, too; else redaction.pii.' \
+                --no-pii 'Personal data, too; else redaction.pii.' \
+                --quiet 'No counts on stderr.' \
+                -q 'No counts on stderr.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
         case 'wai schema'
             printf '%s\t%s\n' \
                 --help 'Show this message and exit.' \
@@ -309,31 +645,53 @@ function __wai_kind
     switch "$argv[1] $argv[2]"
         case 'wai run --endpoint'
             printf '%s\n' choice auto chat run
+        case 'wai logs import --format'
+            printf '%s\n' choice auto gateway logpush otlp csv jsonl
+        case 'wai logs pull --source'
+            printf '%s\n' choice auto logs-api workers-observability
         case 'wai completion 1'
             printf '%s\n' choice bash zsh fish powershell
+        case 'wai report slo --ttft-source'
+            printf '%s\n' choice client gateway
+        case 'wai report anomalies --measure'
+            printf '%s\n' choice cost tokens
+        case 'wai outcomes import --format' 'wai outcomes import -f'
+            printf '%s\n' choice csv jsonl
+        case 'wai report tools --by'
+            printf '%s\n' choice family tool
+        case 'wai logs export --grain'
+            printf '%s\n' choice hour day
+        case 'wai report audit-cost --by'
+            printf '%s\n' choice model cached day workflow tenant gateway provider route
         case 'wai ledger export --format' 'wai ledger export -f'
             printf '%s\n' choice parquet jsonl csv
-        case 'wai doctor --format' 'wai doctor -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
+        case 'wai logs export 1'
+            printf '%s\n' choice parquet jsonl csv focus otlp
+        case 'wai doctor --format' 'wai doctor -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai report failures --format' 'wai report failures -f' 'wai report affinity --format' 'wai report affinity -f' 'wai report cache --format' 'wai report cache -f' 'wai report slo --format' 'wai report slo -f' 'wai report tools --format' 'wai report tools -f' 'wai report kpi --format' 'wai report kpi -f' 'wai report audit-cost --format' 'wai report audit-cost -f' 'wai report anomalies --format' 'wai report anomalies -f' 'wai report timeline --format' 'wai report timeline -f' 'wai report baseline --format' 'wai report baseline -f' 'wai logs audit --format' 'wai logs audit -f' 'wai logs status --format' 'wai logs status -f' 'wai outcomes list --format' 'wai outcomes list -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
             printf '%s\n' choice table json jsonl csv md html
         case 'wai emulator truth --by'
             printf '%s\n' choice tenant workflow model prompt status_code cached
-        case 'wai report cost --by'
-            printf '%s\n' choice workflow tenant model prompt day
-        case 'wai run --conversation' 'wai run -c'
+        case 'wai report failures --by'
+            printf '%s\n' choice workflow tenant model prompt route gateway provider source day
+        case 'wai report cost --by' 'wai report slo --by'
+            printf '%s\n' choice workflow tenant model prompt route gateway provider target source conversation day
+        case 'wai report affinity --by' 'wai report cache --by'
+            printf '%s\n' choice workflow tenant model prompt route gateway provider target source day
+        case 'wai run --conversation' 'wai run -c' 'wai report timeline 1' 'wai outcomes record 1'
             printf '%s\n' conversation
         case 'wai emulator serve --state' 'wai emulator env --state' 'wai emulator set --state' 'wai emulator truth --state' 'wai emulator restart-replica --state'
             printf '%s\n' directory
-        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1'
+        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai report cost --output' 'wai report cost -o' 'wai report failures --output' 'wai report failures -o' 'wai report affinity --output' 'wai report affinity -o' 'wai report cache --output' 'wai report cache -o' 'wai report slo --output' 'wai report slo -o' 'wai report tools --output' 'wai report tools -o' 'wai report kpi --output' 'wai report kpi -o' 'wai report audit-cost --output' 'wai report audit-cost -o' 'wai report anomalies --output' 'wai report anomalies -o' 'wai report timeline --output' 'wai report timeline -o' 'wai report baseline --output' 'wai report baseline -o' 'wai report html --output' 'wai report html -o' 'wai logs audit 1' 'wai logs audit 2' 'wai logs audit 3' 'wai logs audit 4' 'wai logs audit 5' 'wai logs audit 6' 'wai logs audit 7' 'wai logs audit 8' 'wai logs audit 9' 'wai logs import --private-key' 'wai logs export --output' 'wai logs export -o' 'wai outcomes import 1' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1' 'wai redact 1' 'wai redact 2' 'wai redact 3' 'wai redact 4' 'wai redact 5' 'wai redact 6' 'wai redact 7' 'wai redact 8' 'wai redact 9'
             printf '%s\n' file
         case 'wai run --model' 'wai run -m' 'wai models show 1'
             printf '%s\n' model
         case 'wai run --prompt' 'wai run -p'
             printf '%s\n' prompt
-        case 'wai run --tenant' 'wai run -t'
+        case 'wai run --tenant' 'wai run -t' 'wai report timeline --tenant' 'wai report timeline -t' 'wai outcomes record --tenant' 'wai outcomes record -t' 'wai outcomes import --tenant' 'wai outcomes import -t' 'wai outcomes list --tenant' 'wai outcomes list -t'
             printf '%s\n' tenant
-        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run 1' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
+        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run 1' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai report cost --where' 'wai report cost --compare' 'wai report cost --fail-on' 'wai report failures --since' 'wai report failures --until' 'wai report failures --where' 'wai report failures --compare' 'wai report failures --fail-on' 'wai report affinity --since' 'wai report affinity --until' 'wai report affinity --where' 'wai report affinity --compare' 'wai report affinity --fail-on' 'wai report cache --since' 'wai report cache --until' 'wai report cache --where' 'wai report cache --compare' 'wai report cache --fail-on' 'wai report slo --since' 'wai report slo --until' 'wai report slo --where' 'wai report slo --compare' 'wai report slo --fail-on' 'wai report tools --since' 'wai report tools --until' 'wai report tools --where' 'wai report tools --compare' 'wai report tools --fail-on' 'wai report kpi --since' 'wai report kpi --until' 'wai report kpi --where' 'wai report kpi --compare' 'wai report kpi --fail-on' 'wai report audit-cost --fail-above' 'wai report audit-cost --since' 'wai report audit-cost --until' 'wai report audit-cost --where' 'wai report audit-cost --compare' 'wai report audit-cost --fail-on' 'wai report anomalies --since' 'wai report anomalies --until' 'wai report anomalies --where' 'wai report anomalies --compare' 'wai report anomalies --fail-on' 'wai report timeline --fail-on' 'wai report baseline --since' 'wai report baseline --until' 'wai report baseline --where' 'wai report baseline 1' 'wai report baseline 2' 'wai report baseline 3' 'wai report baseline 4' 'wai report baseline 5' 'wai report baseline 6' 'wai report baseline 7' 'wai report baseline 8' 'wai report baseline 9' 'wai report html --since' 'wai report html --until' 'wai report html --where' 'wai logs import --gateway' 'wai logs import --endpoint-url' 'wai logs import 1' 'wai logs import 2' 'wai logs import 3' 'wai logs import 4' 'wai logs import 5' 'wai logs import 6' 'wai logs import 7' 'wai logs import 8' 'wai logs import 9' 'wai logs export --since' 'wai logs export --until' 'wai logs export --where' 'wai logs prune --before' 'wai logs pull --since' 'wai logs pull --until' 'wai logs pull --gateway' 'wai logs pull --bodies' 'wai logs pull --rate' 'wai logs pull --parallel' 'wai logs status --since' 'wai logs status --until' 'wai logs status --gateway' 'wai outcomes record --value' 'wai outcomes record --note' 'wai outcomes record --at' 'wai outcomes record 2' 'wai outcomes feedback --since' 'wai outcomes feedback --until' 'wai outcomes list --since' 'wai outcomes list --until' 'wai outcomes list --outcome' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
             printf '%s\n' text
-        case 'wai run --workflow' 'wai run -w'
+        case 'wai run --workflow' 'wai run -w' 'wai report timeline --workflow' 'wai report timeline -w' 'wai outcomes record --workflow' 'wai outcomes record -w' 'wai outcomes import --workflow' 'wai outcomes import -w' 'wai outcomes list --workflow' 'wai outcomes list -w'
             printf '%s\n' workflow
     end
 end

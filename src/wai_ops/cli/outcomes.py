@@ -65,7 +65,7 @@ def record(
     Examples:
       wai outcomes record acme:support:c1 resolved --value 12.50
       wai outcomes record c1 failed --note "gave the wrong refund"
-      wai outcomes record c1 abandoned --tenant acme --workflow support --at 2026-01-31
+      wai outcomes record c1 abandoned --tenant acme --at 2026-01-31
     """
     from wai_ops.cli.diagnostics import message
     from wai_ops.cli.output import print_json
@@ -128,7 +128,7 @@ def import_command(
     Examples:
       wai outcomes import outcomes.csv
       wai outcomes import --dry-run tickets.jsonl
-      wai outcomes import - --format jsonl --tenant acme --workflow support < closed.jsonl
+      wai outcomes import - --format jsonl --tenant acme < closed.jsonl
     """
     from wai_ops.cli.watch import watch
     from wai_ops.observe.ledger.store import open_ledger

@@ -20,7 +20,7 @@ def cost(call: ReportCall, by: ByOption = Grouping.WORKFLOW) -> None:
     Examples:
       wai report cost
       wai report cost --by tenant --since 7d --compare previous
-      wai report cost --by day --since 2026-01-01 --until 2026-02-01 --output january.csv
+      wai report cost --by day --since 2026-01-01 --output january.csv
       wai report cost --where workflow=triage --fail-on "cost_usd > 10"
     """
 

@@ -65,7 +65,12 @@ class NarrowGrouping(StrEnum):
 
 
 NarrowByOption = Annotated[NarrowGrouping, typer.Option("--by", help="What one row stands for.")]
-ByOption = Annotated[Grouping, typer.Option("--by", help="What one row stands for.")]
+ByOption = Annotated[
+    Grouping,
+    typer.Option(
+        "--by", metavar="DIMENSION", help=f"What one row stands for: {', '.join(Grouping)}."
+    ),
+]
 WhereOption = Annotated[
     list[str] | None,
     typer.Option(
