@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 from generator.model import Command, read_tree
@@ -76,11 +77,17 @@ def check_commands(text: str, tree: Command) -> Iterator[str]:
                 yield from check_command(line, tree)
 
 
+def own_words(line: str) -> list[str]:
+    """The words up to a pipe, a redirection or the next command; those within quotes count not."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(takewhile(lambda word: word[0] not in "|><&;" if word else True, lexer))
+
+
 def check_command(line: str, tree: Command) -> Iterator[str]:
     """One command line; what stands after a pipe or redirection is another program's."""
-    words = shlex.split(re.split(r"\s[|><&;]", line)[0], comments=True)
     command = tree
-    rest = iter(words[1:])
+    rest = iter(own_words(line)[1:])
     for word in rest:
         if word.startswith("-") and len(word) > 1:
             name = word.partition("=")[0]

@@ -20,6 +20,7 @@ def test_commands_that_exist_pass() -> None:
             '$ wai run --model @cf/x/y "a --b" | head -1',
             "an answer, which is no command",
             "$ wai report cost --by=red > cost.txt",
+            '$ wai report cost --by "a > b | c" 2>/dev/null | wai nonsense',
             "wai run \\",
             "  --no-stream -m x",
         )
