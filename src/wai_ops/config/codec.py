@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from wai_ops.config.shape import arms, hints_of
 
@@ -26,6 +26,8 @@ def to_plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [to_plain(item) for item in value]
     return value
 
 
@@ -38,6 +40,8 @@ def _decode(hint: Any, data: Any) -> Any:
     if data is None:
         return None
     arm = next(arm for arm in arms(hint) if arm is not type(None))
+    if get_origin(arm) is tuple:  # tuple[X, ...]
+        return tuple(_decode(get_args(arm)[0], item) for item in data)
     if not isinstance(arm, type):  # Mapping[str, X]
         inner = get_args(arm)[1]
         return {str(key): _decode(inner, item) for key, item in data.items()}

@@ -17,6 +17,7 @@ from wai_ops.core.ids import is_name
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _MASK_KIND = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,19}\Z")
+_LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 _PERIOD = re.compile(r"[1-9]\d{0,3}[hdw]\Z")
 _MODEL = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z")
 MAX_SECONDS = 7 * 86400
@@ -130,6 +131,13 @@ MASK_KIND = Rule(
         None
         if _MASK_KIND.match(value)
         else "must be a short name: lower-case letters and digits, with dashes between them"
+    )
+)
+LABEL = Rule(
+    lambda value: (
+        None
+        if _LABEL.match(value) and value not in ("work", "latest")
+        else "must be a label such as production, without a tenant"
     )
 )
 TOOL_PREFIX = Rule(_family_prefix)

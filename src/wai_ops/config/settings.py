@@ -174,6 +174,44 @@ class LogsSettings:
     """Read the newer log system where rows are there; how its events look is not documented."""
 
 
+class ReleaseControl(StrEnum):
+    """Whether prompts may be used that nobody froze."""
+
+    OPEN = "open"
+    STRICT = "strict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptThresholds:
+    """Where a review of a changed prompt warns or fails. None: it never does."""
+
+    warn_monthly_usd: Annotated[Decimal | None, rules.USD] = None
+    """More dollars a month than before, at the traffic that was observed."""
+    fail_monthly_usd: Annotated[Decimal | None, rules.USD] = None
+    warn_rewarm_usd: Annotated[Decimal | None, rules.USD] = None
+    """What it costs once that live conversations lose their cached prefix."""
+    fail_rewarm_usd: Annotated[Decimal | None, rules.USD] = None
+    warn_prefix_loss_ratio: Annotated[Decimal | None, rules.RATIO] = None
+    """The lost share of the stable prefix, in tokens."""
+    fail_prefix_loss_ratio: Annotated[Decimal | None, rules.RATIO] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptSettings:
+    """How prompts are released, and where a review of a change warns or fails."""
+
+    release_control: ReleaseControl = ReleaseControl.OPEN
+    """`open`: without a `production` label the working tree is used. `strict`: only what is
+    frozen."""
+    allow_work_in_ci: bool = False
+    """Whether unfrozen prompts may be used in CI."""
+    protected: Mapping[Annotated[str, rules.LABEL], tuple[Annotated[str, rules.TEXT], ...]] = field(
+        default_factory=dict
+    )
+    """Label -> who may approve a version for it; holds for the label's tenants as well."""
+    thresholds: PromptThresholds = field(default_factory=PromptThresholds)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that configures `wai`; credentials are not part of it."""
@@ -202,6 +240,7 @@ class Settings:
         default_factory=dict
     )
     cache: CacheSettings = field(default_factory=CacheSettings)
+    prompts: PromptSettings = field(default_factory=PromptSettings)
     redaction: RedactionSettings = field(default_factory=RedactionSettings)
     slo: SloSettings = field(default_factory=SloSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)

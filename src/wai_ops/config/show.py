@@ -61,6 +61,8 @@ def _text(value: Any) -> str | None:
         return str(value.value)
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value)
     return str(value).removesuffix(".0")
 
 

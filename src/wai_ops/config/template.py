@@ -76,6 +76,22 @@ defaults:
 #   variables:
 #     LEGACY_LOGIN: legacy-login
 
+# How prompts are released: open (without a production label the working tree is used) or strict
+# (only what is frozen). Who may approve a version for a label. Where a review of a change warns
+# or fails; without a threshold it does neither.
+# prompts:
+#   release_control: open
+#   allow_work_in_ci: false
+#   protected:
+#     production: ["ann@example.com"]
+#   thresholds:
+#     warn_monthly_usd: "10"
+#     fail_monthly_usd: "500"
+#     warn_rewarm_usd: "1"
+#     fail_rewarm_usd: "50"
+#     warn_prefix_loss_ratio: 0.1
+#     fail_prefix_loss_ratio: 0.9
+
 # The share of input that should come from the prefix cache, for wai report cache.
 # cache:
 #   target_ratio: 0.6

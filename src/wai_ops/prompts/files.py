@@ -1,0 +1,138 @@
+"""Reading below one folder, never out of it; writing whole files.
+
+Every part of a path is opened by itself and without following links, so neither `..`, nor a link,
+nor a folder that is swapped for one in between leads anywhere else. FIFOs and devices are opened
+without waiting and refused by what they are.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from wai_ops.core.text import one_line
+from wai_ops.prompts.errors import PromptError
+
+MAX_BYTES = 1024 * 1024
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_PLAIN = frozenset({"", ".", ".."})
+
+
+def read_below(folder: Path, relative: str, *, limit: int = MAX_BYTES) -> bytes:
+    """Read the regular file `relative` (parts separated by `/`) below `folder`.
+
+    Raises PromptError for a path that leads out, a link, anything but a file, or too many bytes.
+    """
+    where = f"{folder.name}/{one_line(relative)}"
+    *parents, name = check_relative(relative, where)
+    try:
+        descriptor = os.open(folder, _FOLDER)
+        try:
+            for part in parents:
+                inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            return read_in(descriptor, name, limit=limit, where=where)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise PromptError(_reason(error), where=where) from error
+
+
+def read_in(descriptor: int, name: str, *, limit: int = MAX_BYTES, where: str) -> bytes:
+    """Read the regular file `name` in an open folder. Raises PromptError and OSError."""
+    file = os.open(name, _FILE, dir_fd=descriptor)
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise PromptError("is not a regular file", where=where)
+        if status.st_size > limit:
+            raise PromptError(f"is larger than {limit} bytes", where=where)
+        content = b""
+        while len(content) <= limit and (piece := os.read(file, limit + 1 - len(content))):
+            content += piece
+    finally:
+        os.close(file)
+    if len(content) > limit:
+        raise PromptError(f"is larger than {limit} bytes", where=where)
+    return content
+
+
+def check_relative(relative: str, where: str) -> list[str]:
+    """Return the parts of a path below a folder. Raises PromptError for one that leads out."""
+    parts = relative.split("/")
+    if _NOT_PLAIN & set(parts) or "\0" in relative or "\\" in relative:
+        raise PromptError(
+            f"{one_line(relative, 80)!r} leads out of prompts/",
+            where=where,
+            hint="paths are relative to prompts/, without . and ..",
+        )
+    return parts
+
+
+def _reason(error: OSError) -> str:
+    import errno
+
+    if error.errno in (errno.ELOOP, errno.EMLINK):
+        return "is a link: links are not followed"
+    if error.errno == errno.ENOTDIR:
+        return "cannot be read: a part of the path is a link or no folder"
+    if error.errno == errno.ENXIO:
+        return "is not a regular file"
+    return f"cannot be read: {error.strerror}"
+
+
+def walk(folder: Path, suffix: str, prefix: str = "") -> Iterator[str]:
+    """Every path below `folder` that ends in `suffix`, sorted; links and hidden folders stay shut.
+
+    A folder that is not there holds nothing. Raises PromptError when one cannot be read.
+    """
+    try:
+        with os.scandir(folder / prefix) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        where = f"{folder.name}/{one_line(prefix)}"
+        raise PromptError(f"cannot be read: {error.strerror}", where=where) from error
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from walk(folder, suffix, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(suffix):
+            yield f"{prefix}{entry.name}"
+
+
+def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Put a file in place: a reader sees the old content or the new, also after a power cut.
+
+    Without `mode` the file keeps its own, and a new one gets what the umask leaves.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if mode is None:
+        with contextlib.suppress(FileNotFoundError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(content)
+            file.flush()
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, _FOLDER)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
