@@ -125,15 +125,17 @@ def test_kills_at_any_instant_neither_lose_nor_double(wai: Wai, log: GatewayLog)
     log.write(rows_between(NOW - 100 * HOUR, NOW - HOUR, 4000))
     rng = random.Random(11)
     progress = set()
-    for _ in range(12):
+    longest_s = 0.8
+    for _ in range(14):
         process = wai.start("logs", "pull", "--parallel", "2")
         assert process.stderr is not None
         process.stderr.readline()  # it has begun
-        time.sleep(rng.uniform(0, 0.8))
+        time.sleep(rng.uniform(0, longest_s))
         process.kill()
         process.communicate()
         if (wai.folder / ".wai" / "ledger.duckdb").exists():
             progress.add(len(held(wai)))
+        longest_s *= 1.3 if progress <= {0} else 1  # this machine is slower than was thought
     assert wai("logs", "pull").exit_code == 0
     assert held(wai) == sorted(log.ids)
     assert len(progress) > 1, "some kills came in the middle"

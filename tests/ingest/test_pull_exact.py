@@ -15,7 +15,7 @@ from wai_ops.core.errors import DataError, RemoteError
 from wai_ops.observe.ingest.legacy_logs import LegacyLogs
 from wai_ops.observe.ingest.pull_source import Page
 from wai_ops.observe.ingest.windows import Span
-from wai_ops.observe.ledger.pulls import NewWindow
+from wai_ops.observe.ledger.pull_windows import NewWindow
 
 NOW = SystemClock().now().replace(microsecond=0)
 MINUTE = timedelta(minutes=1)

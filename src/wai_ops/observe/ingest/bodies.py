@@ -21,8 +21,8 @@ from wai_ops.core.clock import Clock
 from wai_ops.core.errors import AccessError, UsageError
 from wai_ops.core.text import one_line
 from wai_ops.observe.ingest.pull_source import LogSource, RowKey
+from wai_ops.observe.ledger.pull_bodies import Body, FoundTool
 from wai_ops.observe.ledger.pull_rows import RawRow, spliced
-from wai_ops.observe.ledger.pulls import Body, FoundTool
 from wai_ops.observe.redact.engine import Redactor
 
 READ_BYTES = 4 * 1024 * 1024
@@ -109,6 +109,8 @@ class BodyReader:
         Raises AccessError when the token may not read bodies, ApiError when the source fails.
         """
         found = FoundBodies()
+        if self.choice.mode is BodyMode.NONE:
+            return found
         for key in keys:
             if key is None or not self.choice.wants(key) or key.id in self.known:
                 continue

@@ -17,6 +17,7 @@ from wai_ops.cloudflare.logs_api import ReadingApi
 from wai_ops.core.clock import to_utc_text
 from wai_ops.observe.ingest.pull_source import Page, RowKey, key_of
 from wai_ops.observe.ingest.windows import SHORTEST, Span
+from wai_ops.observe.ledger.pull_rows import flat
 
 PER_PAGE = 50
 """The most that the API gives; with 100 it refuses."""
@@ -61,7 +62,7 @@ def decode_page(content: bytes, what: str) -> Page:
     except (msgspec.MsgspecError, ValueError):
         keys = [key_of(row) for row in envelope.result]
     return Page(
-        rows=envelope.result,
+        rows=flat(envelope.result, content),
         keys=keys,
         total=None if info is None else info.total_count,
     )

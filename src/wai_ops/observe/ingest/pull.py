@@ -29,16 +29,19 @@ from wai_ops.observe.ingest.reading import (
     TooManyRows,
     read_window,
 )
-from wai_ops.observe.ingest.spool import spool_folder
+from wai_ops.observe.ingest.spool import spool_file, spool_folder
 from wai_ops.observe.ingest.windows import Planner, Span, subtract
 from wai_ops.observe.ledger.gateway import Ingested
 from wai_ops.observe.ledger.pull_rows import RawRow
-from wai_ops.observe.ledger.pulls import Committed, NewWindow, PullLedger
+from wai_ops.observe.ledger.pull_windows import NewWindow
+from wai_ops.observe.ledger.pulls import Committed, PullLedger
 
 _MOST_WINDOWS = 3
 """A window with so many times the rows that one should have is cut before it is read on."""
-_UNCOMMITTED = 64
+_UNCOMMITTED = 192
 """Windows that may wait for their commit before reading waits."""
+_BATCH = 96
+"""So many are committed at once, however short ago the last commit was."""
 _COMMIT_SHARE = 4.0
 """Between two commits at least so many times as long as the last one took."""
 _COUNTED_GAPS = 8
@@ -174,8 +177,10 @@ class _Pull:
         self._mark_since = plan.whole.since
         state_dir = self._ledger.state_dir
         try:
-            with spool_folder(state_dir, self._clock, self._ledger.progress) as folder:
-                self._folder = folder
+            with (
+                spool_folder(state_dir, self._clock, self._ledger.progress) as folder,
+                spool_file(folder) as self._spool,
+            ):
                 while self._planner.remaining_s > 0:
                     self._read_all()
         except OSError as error:
@@ -265,6 +270,8 @@ class _Pull:
         """Commit what comes until every thread has ended."""
         not_before = self._clock.monotonic()
         while thread_count:
+            if len(self._waiting) >= _BATCH:
+                not_before = self._clock.monotonic()
             pause = max(0.0, not_before - self._clock.monotonic()) if self._waiting else None
             item: _Done | _Failed | _Ended | None = None
             with suppress(queue.Empty):
@@ -316,7 +323,7 @@ class _Pull:
         committed = self._ledger.commit(
             [_new_window(item) for item in batch],
             mark_since=self._mark_since,
-            spool=self._folder / "rows.ndjson",
+            spool=self._spool,
         )
         self._room.release(len(batch))
         for window, newer in committed.given_back:
@@ -372,10 +379,11 @@ class _Pull:
                         rows[key.id] = row
         if not rows:
             return
-        with spool_folder(self._ledger.state_dir, self._clock, self._ledger.progress) as folder:
-            ingested = self._ledger.add_rows(
-                rows, newest.since, newest.until, spool=folder / "rows.ndjson"
-            )
+        with (
+            spool_folder(self._ledger.state_dir, self._clock, self._ledger.progress) as folder,
+            spool_file(folder) as spool,
+        ):
+            ingested = self._ledger.add_rows(rows, newest.since, newest.until, spool=spool)
         if ingested is not None:
             self.result.rated_count = ingested.inserted_count + ingested.replaced_count
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from wai_ops.observe.ingest.windows import Span, at_midnights, subtract, union
-from wai_ops.observe.ledger.pulls import KnownWindow, PullState
+from wai_ops.observe.ledger.pull_windows import KnownWindow
+from wai_ops.observe.ledger.pulls import PullState
 
 FIRST_PULL = timedelta(days=7)
 """How far a pull without `--since` goes back when nothing was pulled before."""

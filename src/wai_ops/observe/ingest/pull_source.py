@@ -11,7 +11,7 @@ from wai_ops.observe.ingest.windows import Span
 from wai_ops.observe.ledger.pull_rows import RawRow
 
 
-class RowKey(msgspec.Struct):
+class RowKey(msgspec.Struct, gc=False):
     """The members of a row that reading needs; all others pass through as bytes."""
 
     id: str
@@ -22,7 +22,7 @@ class RowKey(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One answer: rows as bytes, their keys beside them."""
+    """One answer: rows as bytes, each without line breaks; their keys beside them."""
 
     rows: Sequence[RawRow]
     keys: Sequence[RowKey | None]

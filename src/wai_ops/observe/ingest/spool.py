@@ -1,9 +1,10 @@
-"""A folder for the rows that one pull has read and not committed yet.
+"""Where the rows of one pull wait for their commit: in memory, else in a folder of its own.
 
-It lies in the scratch folder, whose files every command may remove, but not its folders. A folder
+The folder lies in the scratch folder, whose files every command may remove, but not its folders. It
 is locked by the pull that it belongs to, so that the next one can tell what a killed pull left.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from wai_ops.observe.ledger.progress import Progress, ignore_progress
 
 _PREFIX = "pull-"
 _LOCK = "lock"
+_DESCRIPTORS = Path("/proc/self/fd")
 
 
 @contextmanager
@@ -41,6 +43,22 @@ def spool_folder(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         own.release()
+
+
+@contextmanager
+def spool_file(folder: Path) -> Iterator[Path]:
+    """A file to hand rows over in. Where the system can, it is in memory: no disk sees them.
+
+    Rows are redacted on their way into the ledger, so before that they should be nowhere else.
+    """
+    if not hasattr(os, "memfd_create") or not _DESCRIPTORS.is_dir():
+        yield folder / "rows.ndjson"
+        return
+    descriptor = os.memfd_create("wai-rows")
+    try:
+        yield _DESCRIPTORS / str(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove_dead(folder: Path) -> None:

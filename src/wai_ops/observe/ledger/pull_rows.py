@@ -5,7 +5,9 @@ row stays with it, when the row is read again without the body: it is added to t
 at its end; every byte that came stays as it came.
 """
 
-from collections.abc import Iterable, Mapping
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +50,24 @@ def carry_over(connection: Any, rows: dict[str, RawRow], **window: Any) -> None:
         rows[log_id] = spliced(bytes(row), more)
 
 
-def write_rows(rows: Iterable[RawRow], path: Path) -> None:
-    """Write rows as lines. Raises OSError."""
-    lines = list(rows)
-    text = b"\n".join(lines)
-    if text.count(b"\n") != len(lines) - 1:
-        # JSON that was sent over several lines; within a string a line break is always escaped.
-        text = b"\n".join(bytes(line).replace(b"\n", b" ") for line in lines)
-    with path.open("wb") as file:
-        file.write(text)
-        file.write(b"\n")
+def flat(rows: Sequence[RawRow], content: bytes) -> Sequence[RawRow]:
+    """The rows of an answer as one line each; within a JSON string a line break is escaped."""
+    if b"\n" not in content:
+        return rows
+    return [bytes(row).replace(b"\n", b" ") for row in rows]
+
+
+def write_rows(groups: Iterable[Iterable[RawRow]], path: Path) -> None:
+    """Write rows as lines, in place of what the file had. Raises OSError."""
+    # A file that is written over keeps its pages: a third of the time of a new one.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb", buffering=0) as file:
+        for group in groups:
+            if lines := b"\n".join(group):
+                _write_all(file, lines + b"\n")
+        file.truncate()
+
+
+def _write_all(file: io.RawIOBase, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]

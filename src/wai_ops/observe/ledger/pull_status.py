@@ -9,8 +9,9 @@ import duckdb
 
 from wai_ops.core.clock import Clock
 from wai_ops.observe.ledger.database import run, transaction
+from wai_ops.observe.ledger.naive import to_aware, to_naive
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
-from wai_ops.observe.ledger.pulls import opened, to_aware, to_naive
+from wai_ops.observe.ledger.pulls import opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ def keep_raw(connection: duckdb.DuckDBPyConnection, state_dir: Path, boundary: i
     if not count:
         return None
     made = scratch_dir(state_dir) / "raw.parquet"
+    run(connection, "raw/set_filled", boundary=boundary)
     run(connection, "raw/write", boundary=boundary, file=str(made))
     return _publish(made, state_dir, since, until)
 

@@ -1,0 +1,12 @@
+-- The columns that have a value in the rows that are to be kept.
+set variable raw_columns = (
+    select list(name)
+    from (
+        unpivot (
+            select count(columns(* exclude (request_id)))
+            from model_call
+            where rowid > $boundary and sources = 'gateway only'
+        ) on columns(*) into name name value filled
+    )
+    where filled > 0
+)
