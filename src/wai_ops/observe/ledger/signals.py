@@ -19,6 +19,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_S = 0.02
+_LISTEN_S = 0.1
 
 
 @contextmanager
@@ -73,7 +74,10 @@ def interruptible(query: Callable[[], _T], interrupt: Callable[[], None]) -> _T:
     thread = threading.Thread(target=work, name="ledger-query", daemon=True)
     try:
         thread.start()
-        ended.wait()
+        # A signal that comes just before the wait, or that another thread is given, does not end
+        # it: so the wait ends by itself now and then, and the handler gets its turn.
+        while not ended.wait(_LISTEN_S):
+            pass
     except BaseException:
         while thread.ident is not None and not ended.wait(_AGAIN_S):
             interrupt()
