@@ -1,6 +1,7 @@
 """Shared fixtures: a clean environment for every test, and `wai` as a user calls it."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from support.emulator import Emulator, start_emulator
 settings.register_profile("wai", deadline=None)
 if not os.environ.get("CI"):
     settings.load_profile("wai")
+
+# Whoever starts the tests in the background leaves Ctrl-C ignored to all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
