@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from wai_ops.prompts.errors import PromptError
-from wai_ops.prompts.tags import LexError, Tag, find_tags
+from wai_ops.prompts.tags import MAX_TOKENS, LexError, Tag, find_tags
 
 SUFFIX = ".part"
 MAX_DEPTH = 8
@@ -43,24 +43,30 @@ def place_of(text: str, spans: Sequence[Span], offset: int) -> Place:
 
 @dataclass(slots=True)
 class Expansion:
-    """What came of a text: the text itself, its places, and the parts that went into it."""
+    """What came of a section: its text and its places; parts and sizes are of the whole prompt."""
 
     pieces: list[str] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
+    start: int = 0
     parts: dict[str, str] = field(default_factory=dict)
     """Path of each part -> its text."""
     length: int = 0
     count: int = 0
+    tokens: int = 0
 
     @property
     def text(self) -> str:
         """All of it."""
         return "".join(self.pieces)
 
+    def begin(self) -> None:
+        """Go on with the next section."""
+        self.pieces, self.spans, self.start = [], [], self.length
+
     def add(self, text: str, place: Place) -> None:
         """Append text that comes from `place`. Raises PromptError when all is too much."""
         if text:
-            self.spans.append(Span(self.length, *place))
+            self.spans.append(Span(self.length - self.start, *place))
             self.pieces.append(text)
             self.length += len(text)
         if self.length > MAX_TEXT:
@@ -101,6 +107,11 @@ def _expand(
     done = 0
     for tag in tags:
         place = place_of(text, here, tag.start)
+        into.tokens += tag.size + 1
+        if into.tokens > MAX_TOKENS:
+            raise PromptError(
+                f"the tags are longer than {MAX_TOKENS} words and signs", where=where_of(place)
+            )
         if tag.word == "role":
             raise PromptError(
                 "a role line stands alone, at the beginning of its line and in no part",

@@ -99,10 +99,10 @@ def parse_source(name: str, read: Reader) -> Source:
     text = text_of(path, f"prompts/{path}").removeprefix("\ufeff")
     front_text, body, line = _split_front(text, path)
     front = read_front(front_text, path, text_of) if front_text is not None else FrontMatter()
-    expansion_parts: dict[str, str] = {}
+    into = Expansion()
     sections = []
     for role, section, first in _split_roles(body, path, line):
-        into = Expansion(parts=expansion_parts)
+        into.begin()
         expand(section, path, first, text_of, into)
         spans = tuple(into.spans) or (Span(0, path, first, 1),)
         sections.append(Section(role=role, text=into.text, line=first, spans=spans))
@@ -114,7 +114,7 @@ def parse_source(name: str, read: Reader) -> Source:
         sections=tuple(sections),
         includes=tuple(
             Include(path=part, sha256=hashlib.sha256(content.encode()).hexdigest())
-            for part, content in sorted(expansion_parts.items())
+            for part, content in sorted(into.parts.items())
         ),
         files=files,
     )

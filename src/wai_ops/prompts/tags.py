@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _BEGINS = frozenset({"block_begin", "variable_begin"})
 _ENDS = frozenset({"block_end", "variable_end"})
+_IGNORED = frozenset({"whitespace", "data"})
+MAX_TOKENS = 8_000
+"""Words and signs in the tags of one prompt: compiling takes time for each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Tag:
     """The text of the tag's only string, as in `{% include "x" %}`; None when it is not that."""
     strips_before: bool
     strips_after: bool
+    size: int
+    """How many tokens it has."""
 
 
 class LexError(ValueError):
@@ -60,8 +65,9 @@ def find_tags(text: str) -> list[Tag]:
     found: list[Tag] = []
     place = start = 0
     inner: list[tuple[str, str]] = []
+    size = 0
     try:
-        for _, kind, value in _environment().lexer.tokeniter(text, None):
+        for number, kind, value in _environment().lexer.tokeniter(text, None):
             # The lexer leaves out white space that `{%-` strips; nothing else is missing.
             while not text.startswith(value, place):
                 place += 1
@@ -70,8 +76,11 @@ def find_tags(text: str) -> list[Tag]:
             place += len(value)
             if kind in _ENDS:
                 found.append(_tag(start, place, inner, value))
-            elif kind not in _BEGINS and kind != "whitespace":
+            elif kind not in _BEGINS and kind not in _IGNORED:
                 inner.append((kind, value))
+                size += 1
+            if size > MAX_TOKENS:
+                raise LexError(f"the tags are longer than {MAX_TOKENS} words and signs", number)
     except TemplateSyntaxError as error:
         raise LexError(one_line(error.message or "syntax error"), error.lineno) from error
     return found
@@ -91,4 +100,5 @@ def _tag(start: int, end: int, inner: list[tuple[str, str]], last: str) -> Tag:
         argument=argument,
         strips_before=opening.endswith("-"),
         strips_after=last.startswith("-"),
+        size=len(inner),
     )

@@ -1,0 +1,188 @@
+"""The filters that a prompt may use, each bounded before it makes anything.
+
+Left out on purpose: what escapes for HTML (it would change values), what is random, and what runs
+code (`attr`, `format`).
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from jinja2 import filters as builtin
+from jinja2.runtime import Context, Undefined
+from jinja2.utils import _PassArg, pass_context
+
+from wai_ops.prompts.allowance import MAX_ITEMS, TooMuch, weight
+from wai_ops.prompts.unknown import first_unknown
+
+Filter = Callable[..., Any]
+_FROM_JINJA = (
+    *("abs", "batch", "capitalize", "count", "d", "default", "dictsort", "first", "float"),
+    *("groupby", "indent", "int", "items", "join", "last", "length", "list", "lower", "map"),
+    *("max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select"),
+    *("selectattr", "slice", "sort", "title", "trim", "truncate", "unique", "upper", "wordcount"),
+)
+_SLOW = frozenset({"title", "wordcount"})
+_MAX_SLOW = 200_000
+"""Characters for filters that look at every word in Python."""
+_TAKES_TEXT = frozenset(
+    {*("capitalize", "count", "d", "default", "first", "float", "indent", "int", "last", "length")}
+    | {*("lower", "replace", "reverse", "title", "trim", "truncate", "upper", "wordcount")}
+)
+_MAX_WIDTH = 1000
+
+
+def scalar_text(value: Any) -> str:
+    """The text of a single value. Raises TypeError for what has no one obvious text."""
+    if isinstance(value, str | Undefined):
+        return str(value)
+    if isinstance(value, bool | int | float):
+        return str(value)
+    if value is None:
+        raise TypeError("null cannot be printed: use | default('…', true), or {% if %}")
+    if isinstance(value, list | tuple | dict):
+        kind = "an object" if isinstance(value, dict) else "a list"
+        raise TypeError(f"{kind} cannot be printed as it is: use | join(', ') or | tojson")
+    raise TypeError("this cannot be printed")
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Write a value as JSON with sorted keys: the same data is always the same text."""
+    if isinstance(value, Undefined):
+        return str(value)  # raises, naming the variable
+    if indent is not None and not 0 <= indent <= 16:
+        raise TooMuch("tojson indents by 0 to 16")
+    # Indenting deep data makes many spaces: what it can come to is known before.
+    weight(value)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent, allow_nan=False)
+
+
+def total(values: Any, attribute: Any = None, start: float = 0) -> Any:
+    """Add up numbers; `attribute` is refused, because map(attribute=…) does that."""
+    if attribute is not None:
+        raise TypeError("use | map(attribute=…) | sum")
+    numbers = list(values)
+    if any(isinstance(n, bool) or not isinstance(n, int | float) for n in (*numbers, start)):
+        raise TypeError("sum adds numbers only")
+    return sum(numbers, start)
+
+
+def all_filters() -> dict[str, Filter]:
+    """Name -> filter, ready for an environment."""
+    found = {name: builtin.FILTERS[name] for name in _FROM_JINJA}
+    found |= {"string": scalar_text, "tojson": to_json, "sum": total}
+    return {name: _bounded(name, function) for name, function in found.items()}
+
+
+def _bounded(name: str, function: Filter) -> Filter:
+    passed = _PassArg.from_obj(function)
+
+    @pass_context
+    def run(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        allowance = context.allowance  # type: ignore[attr-defined]  # a BoundedContext
+        allowance.tick()
+        if (unknown := first_unknown(value, *args, *kwargs.values())) is not None:
+            return unknown
+        if isinstance(value, str) and name not in _TAKES_TEXT and len(value) > MAX_ITEMS:
+            raise TooMuch(f"{name} goes through more than {MAX_ITEMS} characters")
+        if name in _SLOW and isinstance(value, str) and len(value) > _MAX_SLOW:
+            raise TooMuch(f"{name} takes at most {_MAX_SLOW} characters")
+        if name == "join":
+            return _join(context, value, *args, **kwargs)
+        if name in _CHECKS:
+            _CHECKS[name](value, *args, **kwargs)
+        first: tuple[Any, ...] = ()
+        if passed is _PassArg.context:
+            first = (context,)
+        elif passed is _PassArg.eval_context:
+            first = (context.eval_ctx,)
+        elif passed is _PassArg.environment:
+            first = (context.environment,)
+        return allowance.made(function(*first, value, *args, **kwargs))
+
+    return run
+
+
+def _join(context: Context, value: Any, d: Any = "", attribute: Any = None) -> str:
+    """Join texts; the length is known before they are put together."""
+    allowance = context.allowance  # type: ignore[attr-defined]  # a BoundedContext
+    if attribute is not None:
+        raise TypeError("use | map(attribute=…) | join")
+    items = [_element(item) for item in allowance.each(value)]
+    between = scalar_text(d)
+    length = sum(map(len, items)) + len(between) * max(len(items) - 1, 0)
+    allowance.text(length)
+    return between.join(items)
+
+
+def _element(item: Any) -> str:
+    if (unknown := first_unknown(item)) is not None:
+        unknown.ends()
+    return scalar_text(item)
+
+
+def check_replace(text: Any, old: Any, new: Any, count: Any = None) -> None:
+    """Refuse a replacement whose result would be too long."""
+    if isinstance(text, str) and isinstance(old, str) and isinstance(new, str):
+        found = text.count(old) if old else len(text) + 1
+        _fits(len(text) + found * len(new))
+    elif not isinstance(text, str):
+        raise TypeError("replace works on text")
+    if count is not None and not isinstance(count, int):
+        raise TypeError("replace counts in whole numbers")
+
+
+def _check_indent(text: Any, width: Any = 4, first: Any = False, blank: Any = False) -> None:
+    del first, blank
+    if not isinstance(text, str):
+        raise TypeError("indent works on text")
+    size = len(width) if isinstance(width, str) else _width(width)
+    _fits(len(text) + (text.count("\n") + 1) * size)
+
+
+def _check_count(value: Any, count: Any, fill_with: Any = None) -> None:
+    del value, fill_with
+    _width(count)
+
+
+def _check_round(value: Any, precision: Any = 0, method: Any = "common") -> None:
+    del value, method
+    if not isinstance(precision, int) or not -20 <= precision <= 20:
+        raise TooMuch("round takes a precision between -20 and 20")
+
+
+def _check_int(value: Any, default: Any = 0, base: Any = 10) -> None:
+    del default, base
+    if isinstance(value, str) and len(value) > _MAX_WIDTH:
+        raise TooMuch(f"a number has at most {_MAX_WIDTH} digits")
+
+
+def _check_truncate(text: Any, *args: Any, **kwargs: Any) -> None:
+    del args, kwargs
+    if not isinstance(text, str):
+        raise TypeError("truncate works on text")
+
+
+_CHECKS: dict[str, Callable[..., None]] = {
+    "replace": check_replace,
+    "indent": _check_indent,
+    "batch": _check_count,
+    "slice": _check_count,
+    "round": _check_round,
+    "int": _check_int,
+    "float": _check_int,
+    "truncate": _check_truncate,
+}
+
+
+def _width(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value <= _MAX_WIDTH:
+        raise TooMuch(f"a width or count is between 0 and {_MAX_WIDTH}")
+    return value
+
+
+def _fits(length: int) -> None:
+    from wai_ops.prompts.allowance import MAX_VALUE
+
+    if length > MAX_VALUE:
+        raise TooMuch(f"a text gets longer than {MAX_VALUE} characters")
