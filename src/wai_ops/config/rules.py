@@ -18,6 +18,7 @@ _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _MASK_KIND = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,19}\Z")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
+_LINT_RULE = re.compile(r"WP\d{3}\Z", re.ASCII)
 _PERIOD = re.compile(r"[1-9]\d{0,3}[hdw]\Z")
 _MODEL = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z")
 MAX_SECONDS = 7 * 86400
@@ -140,6 +141,9 @@ LABEL = Rule(
         else "must be a label such as production, without a tenant"
     )
 )
+LINT_RULE = Rule(
+    lambda value: None if _LINT_RULE.match(value) else "must be the id of a rule, such as WP006"
+)
 TOOL_PREFIX = Rule(_family_prefix)
 USD = Rule(_usd)
 NAME = Rule(_name)
@@ -150,6 +154,7 @@ GATEWAY = _id("a gateway name")
 PARALLEL = _between(1, 16, "between 1 and 16")
 ATTEMPTS = _between(1, 10, "between 1 and 10")
 OUTPUT_TOKENS = _between(1, 1_000_000, "between 1 and 1000000")
+BLOCK_TOKENS = _between(1, 8192, "between 1 and 8192")
 TEMPERATURE = _between(0, 5, "between 0 and 5")
 PRICE = Rule(_price)
 TEXT = Rule(_not_empty)

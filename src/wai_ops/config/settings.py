@@ -196,6 +196,25 @@ class PromptThresholds:
     fail_prefix_loss_ratio: Annotated[Decimal | None, rules.RATIO] = None
 
 
+class LintLevel(StrEnum):
+    """What a rule of `wai prompts lint` comes to in this project."""
+
+    IGNORE = "ignore"
+    NOTE = "note"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintSettings:
+    """What `wai prompts lint` looks for."""
+
+    cache_block_tokens: Annotated[int, rules.BLOCK_TOKENS] = 128
+    """A stable prefix that is shorter is not cached. The provider names no figure."""
+    levels: Mapping[Annotated[str, rules.LINT_RULE], LintLevel] = field(default_factory=dict)
+    """Rule -> another level than its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSettings:
     """How prompts are released, and where a review of a change warns or fails."""
@@ -210,6 +229,7 @@ class PromptSettings:
     )
     """Label -> who may approve a version for it; holds for the label's tenants as well."""
     thresholds: PromptThresholds = field(default_factory=PromptThresholds)
+    lint: LintSettings = field(default_factory=LintSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

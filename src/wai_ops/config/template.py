@@ -91,6 +91,10 @@ defaults:
 #     fail_rewarm_usd: "50"
 #     warn_prefix_loss_ratio: 0.1
 #     fail_prefix_loss_ratio: 0.9
+#   lint:
+#     cache_block_tokens: 128
+#     levels:
+#       WP006: ignore
 
 # The share of input that should come from the prefix cache, for wai report cache.
 # cache:

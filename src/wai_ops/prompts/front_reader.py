@@ -10,7 +10,7 @@ from wai_ops.config.yaml_strict import DataPath, Document, parse
 from wai_ops.core.text import one_line
 from wai_ops.prompts.data_files import SUFFIXES, plain, problems_error, read_data, sorted_keys
 from wai_ops.prompts.errors import PromptError
-from wai_ops.prompts.frontmatter import FrontMatter, Parameters, Variable, VariableType
+from wai_ops.prompts.frontmatter import FrontMatter, LintChoice, Parameters, Variable, VariableType
 from wai_ops.prompts.values import value_problem
 
 _KEYS = tuple(item.name for item in fields(FrontMatter) if item.name != "lines")
@@ -67,6 +67,7 @@ class _Front:
             owners=self._texts("owners"),
             description=description or "",
             tags=self._texts("tags"),
+            lint=self._lint(),
             lines={
                 str(key[0]): mark.line
                 for key, mark in self._document.key_marks.items()
@@ -151,6 +152,18 @@ class _Front:
             return None
         # 1 and 1.0 are one temperature, and so one version.
         return value if name in _WHOLE else float(value)
+
+    def _lint(self) -> LintChoice:
+        data = self._mapping("lint") or {}
+        self._known(data, tuple(item.name for item in fields(LintChoice)), ("lint",))
+        value = data.get("ignore")
+        items = [value] if isinstance(value, str) else value or []
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            self._problem("lint.ignore: must be a list of rules", ("lint", "ignore"))
+            return LintChoice()
+        for item in items:
+            self._rule(item, rules.LINT_RULE, ("lint", "ignore"))
+        return LintChoice(ignore=tuple(items))
 
     def _stop(self, value: Any) -> tuple[str, ...] | None:
         items = [value] if isinstance(value, str) else value

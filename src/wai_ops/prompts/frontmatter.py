@@ -52,6 +52,14 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LintChoice:
+    """What `wai prompts lint` leaves out in this prompt. Decides no behaviour: never hashed."""
+
+    ignore: tuple[str, ...] = ()
+    """Ids of rules."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrontMatter:
     """Everything that stands above a template."""
 
@@ -69,5 +77,6 @@ class FrontMatter:
     owners: tuple[str, ...] = ()
     description: str = ""
     tags: tuple[str, ...] = ()
+    lint: LintChoice = field(default_factory=LintChoice, compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
     """Top-level key -> its line in the prompt file; empty for a frozen version."""
