@@ -21,11 +21,10 @@ from wai_ops.runtime.affinity import (
     classify,
     expect,
     header_value,
-    history_parts,
     rotate,
-    sent_text,
     touch,
 )
+from wai_ops.runtime.history import history_parts, sent_text
 from wai_ops.runtime.request import compact_json, message_text, reply_message
 from wai_ops.state.conversations import Turn, TurnState
 from wai_ops.state.sessions import Session

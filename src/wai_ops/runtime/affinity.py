@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from wai_ops.runtime.history import sent_text
 from wai_ops.state.conversations import Turn
 from wai_ops.state.sessions import Session
 
@@ -135,20 +136,6 @@ def rotate(session: Session, reason: Reason, now: datetime, *, request_count: in
     )
 
 
-def sent_text(turns: list[Turn], index: int) -> str:
-    """The message text that turn `index` sent: the finished turns before it, and its own."""
-    parts = [text for turn in turns if turn.turn_index < index for text in history_parts(turn)]
-    own = [turn.messages_json for turn in turns if turn.turn_index == index]
-    return ",".join(parts + own)
-
-
-def history_parts(turn: Turn) -> list[str]:
-    """What a turn adds to later requests: its messages and the reply, once it is done."""
-    if turn.state != "done" or turn.reply_json is None:
-        return []
-    return [turn.messages_json, turn.reply_json]
-
-
 def expect(
     turns: list[Turn],
     *,
@@ -178,7 +165,9 @@ def expect(
     shared = _shared_prefix(before, text)
     if previous.masked_from is not None:
         # What was sent is not what is stored: the provider saw a credential where a mask is now.
-        sent_from = len(before) - len(previous.messages_json) + previous.masked_from
+        is_opening = previous.masked_from < (previous.opening_chars or 0)
+        from_end = 0 if is_opening else len(before) - len(previous.messages_json)
+        sent_from = from_end + previous.masked_from
         shared = min(shared, sent_from)
     cacheable = previous.input_tokens * shared // max(1, len(before))
     if shared < len(before):

@@ -14,6 +14,7 @@ from wai_ops.core.ids import uuid7
 from wai_ops.core.metadata import Metadata, to_header
 from wai_ops.core.prices import Model, PriceBook
 from wai_ops.runtime.affinity import Expectation, affinity_key, expect, header_value, touch
+from wai_ops.runtime.history import history_parts
 from wai_ops.runtime.keeping import Keeper
 from wai_ops.runtime.record import Pricing
 from wai_ops.runtime.request import (
@@ -25,6 +26,7 @@ from wai_ops.runtime.request import (
     estimate_input_tokens,
     message_text,
     new_messages,
+    new_opening,
     worst_case,
 )
 from wai_ops.state.conversations import list_turns
@@ -69,6 +71,10 @@ class Prepared:
     """What this turn adds to the conversation, as it is stored."""
     masked_from: int | None
     """Where that begins to differ from what is sent."""
+    opening_chars: int
+    """How much of it is the opening."""
+    is_reopened: bool
+    """Another opening takes the place of the one before: nothing of the prefix stays warm."""
     tools_json: str | None
     """As it is stored."""
     run_id: str
@@ -108,7 +114,9 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
     turns = list_turns(live, key) if live else []
     messages_json = new_messages(ask, turns, stored=keeper.json_text)
     kept_json = keeper.json_text(messages_json)
-    messages = message_text(turns, messages_json)
+    opening = new_opening(ask, turns, stored=keeper.json_text)
+    kept_opening = f"{keeper.json_text(opening[:-1])}," if opening else ""
+    messages = message_text(turns, messages_json, len(opening))
     session, _ = touch(
         find_session(live, key) if live else None,
         key=key,
@@ -119,7 +127,7 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
     )
     run_id = uuid7(now)
     affinity = _affinity_header(session, service, live)
-    estimated = estimate_input_tokens(turns, messages, messages_json)
+    estimated = estimate_input_tokens(turns, messages, messages_json, len(opening))
     rates = around.prices.rates(ask.model, now)
     tools_json = None
     if ask.tools is not None:
@@ -128,6 +136,8 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
         ask=ask,
         messages_json=kept_json,
         masked_from=first_difference(messages_json, kept_json),
+        opening_chars=len(kept_opening),
+        is_reopened=bool(opening) and any(history_parts(turn) for turn in turns),
         tools_json=tools_json,
         run_id=run_id,
         started_at=now,

@@ -5,8 +5,8 @@ JSON texts, never by encoding the same message a second time.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -15,7 +15,7 @@ from wai_ops.core.errors import UsageError
 from wai_ops.core.money import Cost, CostState, Rates, Usage, cost_of
 from wai_ops.core.prices import Model
 from wai_ops.core.tokens import TOKENS_PER_MESSAGE, estimate_tokens
-from wai_ops.runtime.affinity import history_parts
+from wai_ops.runtime.history import compose, history_parts, opening_of
 from wai_ops.state.conversations import Turn
 
 INLINE_PROMPT = ("inline", "0")
@@ -31,20 +31,42 @@ class Endpoint(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRelease:
+    """How a prompt's version was chosen, for whoever wants to know."""
+
+    sha256: str
+    """Of everything in the prompt that decides behaviour."""
+    frozen: bool
+    label: str | None
+    """The label that led to the version, with its tenant if it has one."""
+    canary: bool
+    """This conversation is part of the label's canary."""
+    canary_percent: int | None
+    """The share of the label's canary, if one stands."""
+    overrides: tuple[str, ...]
+    """What the command line changed of what the version says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One question, with everything that decides the answer."""
 
     text: str
     system: str | None = None
+    opening: tuple[Mapping[str, str], ...] = ()
+    """The messages of a prompt that come before `text`; then `system` is not given."""
     model: str
     tenant: str
     workflow: str
     conversation_id: str
     prompt_name: str = INLINE_PROMPT[0]
     prompt_version: str = INLINE_PROMPT[1]
+    release: PromptRelease | None = None
     max_output_tokens: int
     temperature: Decimal | None = None
     seed: int | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the body that say how the answer is drawn: `top_p`, `stop`."""
     schema: dict[str, Any] | None = None
     tools: Sequence[dict[str, Any]] | None = None
     streamed: bool = True
@@ -82,23 +104,40 @@ def new_messages(
     Raises UsageError when `--system` would change the start of a running conversation.
     """
     user = compact_json({"role": "user", "content": ask.text})
-    system = None
+    return new_opening(ask, turns, stored=stored) + user
+
+
+def new_opening(
+    ask: Ask, turns: Sequence[Turn], *, stored: Callable[[str], str] = lambda text: text
+) -> str:
+    """The opening that this turn adds, with a comma behind it; empty when it goes on as before.
+
+    Another prompt than before takes the place of the old opening. Raises UsageError as above.
+    """
+    messages = ask.opening
     if ask.system is not None:
-        system = compact_json({"role": "system", "content": ask.system})
+        messages = ({"role": "system", "content": ask.system},)
+    opening = "".join(f"{compact_json(dict(message))}," for message in messages)
     first = next((turn for turn in turns if history_parts(turn)), None)
-    if first is None:
-        return user if system is None else f"{system},{user}"
-    if system is not None and not first.messages_json.startswith(stored(system) + ","):
-        raise UsageError(
-            f"conversation {ask.conversation_id} began with another system text",
-            hint="leave --system out to keep it, or start another --conversation",
-        )
-    return user
+    if first is None or not opening:
+        return opening
+    kept = stored(opening[:-1]) + ","
+    is_known = first.opening_chars is not None
+    before = opening_of(turns) if is_known else first.messages_json
+    if kept == before or (not is_known and before.startswith(kept)):
+        return ""
+    if ask.opening and is_known:
+        return opening
+    what = "text" if ask.system is not None else "messages"
+    raise UsageError(
+        f"conversation {ask.conversation_id} began with another system {what}",
+        hint="leave --system out to keep it, or start another --conversation",
+    )
 
 
-def message_text(turns: Sequence[Turn], messages_json: str) -> str:
+def message_text(turns: Sequence[Turn], messages_json: str, opening_chars: int = 0) -> str:
     """All messages of a request as comma-joined JSON: the finished turns, then the new ones."""
-    return ",".join([part for turn in turns for part in history_parts(turn)] + [messages_json])
+    return compose(turns, messages_json, opening_chars)
 
 
 def reply_message(text: str, reasoning: str, tool_calls: Sequence[dict[str, Any]]) -> str:
@@ -126,6 +165,7 @@ def body_of(ask: Ask, *, endpoint: Endpoint, model: Model | None, messages: str)
         fields["temperature"] = float(ask.temperature)
     if ask.seed is not None:
         fields["seed"] = ask.seed
+    fields.update(ask.sampling)
     if ask.schema is not None:
         # The provider's own models want the bare schema, not OpenAI's wrapper around it.
         fields["response_format"] = {"type": "json_schema", "json_schema": ask.schema}
@@ -138,9 +178,11 @@ def body_of(ask: Ask, *, endpoint: Endpoint, model: Model | None, messages: str)
     return f'{head[:-1]},"messages":[{messages}]}}'.encode()
 
 
-def estimate_input_tokens(turns: Sequence[Turn], messages: str, messages_json: str) -> int:
+def estimate_input_tokens(
+    turns: Sequence[Turn], messages: str, messages_json: str, opening_chars: int = 0
+) -> int:
     """Estimate a request's input: calibrated on the conversation's last request if there is one."""
-    last = turns[-1] if turns else None
+    last = turns[-1] if turns and not opening_chars else None
     if last is not None and history_parts(last) and last.input_tokens is not None:
         reply = last.output_tokens or 0
         return last.input_tokens + reply + estimate_tokens(messages_json) + TOKENS_PER_MESSAGE

@@ -106,6 +106,11 @@ class _Run:
                 f"{prepared.open_turns} turn(s) of this conversation are still running; "
                 "their answers are not part of this request"
             )
+        if prepared.is_reopened:
+            self._sink.notice(
+                f"conversation {ask.conversation_id} goes on with {ask.prompt_name}@"
+                f"{ask.prompt_version}, which begins otherwise: its cached prefix is lost"
+            )
         self._say_masked(masked)
         with CallTransport(self._service.base_url, clock) as transport:
             while True:
@@ -144,6 +149,7 @@ class _Run:
             tools_json=prepared.tools_json,
             messages_json=prepared.messages_json,
             masked_from=prepared.masked_from,
+            opening_chars=prepared.opening_chars,
             now=prepared.started_at,
         )
 

@@ -31,14 +31,16 @@ class Turn:
     output_tokens: int | None
     masked_from: int | None = None
     """Where `messages_json` begins to differ from what was sent; None: it does not."""
+    opening_chars: int | None = None
+    """How much of `messages_json` is the opening, the comma behind it included; None: not known."""
 
 
 def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
     """Return all turns of a conversation in order, whatever became of them."""
     rows = live.execute(
         "select turn_index, run_id, owner, state, model, epoch, tools_json, messages_json, "
-        "reply_json, input_tokens, output_tokens, masked_from from turn where affinity_key = ? "
-        "order by turn_index",
+        "reply_json, input_tokens, output_tokens, masked_from, opening_chars from turn "
+        "where affinity_key = ? order by turn_index",
         (affinity_key,),
     )
     return [
@@ -55,6 +57,7 @@ def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             masked_from=masked_from,
+            opening_chars=opening_chars,
         )
         for (
             index,
@@ -69,6 +72,7 @@ def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
             input_tokens,
             output_tokens,
             masked_from,
+            opening_chars,
         ) in rows.fetchall()
     ]
 
@@ -84,6 +88,7 @@ def begin_turn(
     messages_json: str,
     now: datetime,
     masked_from: int | None = None,
+    opening_chars: int = 0,
 ) -> int:
     """Reserve the conversation's next turn and return its index, from 0. Call in `write()`."""
     index: int = live.execute(
@@ -92,8 +97,8 @@ def begin_turn(
     ).fetchone()[0]
     live.execute(
         "insert into turn (affinity_key, turn_index, run_id, owner, state, model, epoch, "
-        "tools_json, messages_json, started_at, masked_from) "
-        "values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?)",
+        "tools_json, messages_json, started_at, masked_from, opening_chars) "
+        "values (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)",
         (
             affinity_key,
             index,
@@ -105,6 +110,7 @@ def begin_turn(
             messages_json,
             to_utc_text(now),
             masked_from,
+            opening_chars,
         ),
     )
     return index
