@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "init": ("wai_ops.cli.init", "Write a commented wai.yaml and a first prompt."),
     "doctor": ("wai_ops.cli.doctor", "Check configuration, credentials, gateway and local data."),
     "run": ("wai_ops.cli.run", "Send one prompt; record and price the call."),
+    "prompts": ("wai_ops.cli.prompts", "Freeze, review, release and compare prompts."),
     "affinity": ("wai_ops.cli.affinity", "Show, list and rotate affinity sessions."),
     "report": ("wai_ops.cli.report", "Answer questions from the ledger."),
     "logs": ("wai_ops.cli.logs", "Pull, import, check and export gateway logs."),

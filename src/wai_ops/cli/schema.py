@@ -23,6 +23,9 @@ RECORDS: dict[str, str] = {
     "outcomes feedback": "wai_ops.observe.reports.outcome_import:OutcomeImport",
     "outcomes import": "wai_ops.observe.reports.outcome_import:OutcomeImport",
     "outcomes record": "wai_ops.observe.reports.outcomes:OutcomeRecorded",
+    "prompts render": "wai_ops.prompts.detail:Rendering",
+    "prompts show": "wai_ops.prompts.detail:PromptDetail",
+    "prompts verify": "wai_ops.prompts.verify:VerifyReport",
 }
 """Commands whose --json is one record: command -> the dataclass of that record."""
 
@@ -36,6 +39,9 @@ TABLES: dict[str, str] = {
     "models list": "wai_ops.observe.models:ModelRow",
     "models sync": "wai_ops.observe.models:ChangeRow",
     "outcomes list": "wai_ops.observe.reports.outcomes:OutcomeRow",
+    "prompts freeze": "wai_ops.prompts.store:FreezeRow",
+    "prompts list": "wai_ops.prompts.listing:PromptRow",
+    "prompts log": "wai_ops.prompts.listing:LogRow",
     "report anomalies": "wai_ops.observe.reports.anomalies:AnomalyRow",
     "report audit-cost": "wai_ops.observe.reports.audit_cost:AuditRow",
     "report baseline list": "wai_ops.observe.reports.baseline:BaselineRow",

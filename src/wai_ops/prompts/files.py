@@ -8,7 +8,7 @@ without waiting and refused by what they are.
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wai_ops.core.text import one_line
@@ -28,17 +28,25 @@ def read_below(folder: Path, relative: str, *, limit: int = MAX_BYTES) -> bytes:
     where = f"{folder.name}/{one_line(relative)}"
     *parents, name = check_relative(relative, where)
     try:
-        descriptor = os.open(folder, _FOLDER)
+        descriptor = open_below(folder, parents)
         try:
-            for part in parents:
-                inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = inner
             return read_in(descriptor, name, limit=limit, where=where)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise PromptError(_reason(error), where=where) from error
+
+
+def open_below(folder: Path, parts: Sequence[str]) -> int:
+    """Open a folder below `folder`, part by part, following no link. Raises OSError."""
+    descriptor = os.open(folder, _FOLDER)
+    for part in parts:
+        try:
+            inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
 
 
 def read_in(descriptor: int, name: str, *, limit: int = MAX_BYTES, where: str) -> bytes:

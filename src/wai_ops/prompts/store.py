@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wai_ops.core.clock import Clock
 from wai_ops.core.errors import DataError, UsageError
+from wai_ops.core.table import Table, Unit, col
 from wai_ops.prompts.errors import PromptError
 from wai_ops.prompts.files import read_below, walk, write_whole
 from wai_ops.prompts.lockfile import FrozenVersion, lock_path, read_lock, write_lock
@@ -35,6 +36,32 @@ class Frozen:
     sha256: str
     is_new: bool
     """False: this content was frozen before, as that version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeRow:
+    """One prompt that was to be frozen."""
+
+    prompt: str = col("Prompt")
+    version: int = col("Version", Unit.COUNT)
+    outcome: str = col("Outcome")
+    """`frozen`, or `unchanged` when this content is that version already."""
+    sha256: str = col("SHA-256")
+
+
+def freeze_table(done: Sequence[Frozen]) -> Table[FreezeRow]:
+    """What freezing came to, as rows."""
+    rows = [
+        FreezeRow(
+            prompt=item.name,
+            version=item.version,
+            outcome="frozen" if item.is_new else "unchanged",
+            sha256=item.sha256,
+        )
+        for item in done
+    ]
+    notes = () if rows else ("there are no prompts",)
+    return Table(row_type=FreezeRow, rows=rows, notes=notes)
 
 
 def list_names(folder: Path) -> list[str]:

@@ -3,8 +3,11 @@
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from wai_ops.core.errors import UsageError
+from wai_ops.core.text import one_line
 from wai_ops.prompts.frontmatter import VariableType
 
 _WHOLE = re.compile(r"[-+]?\d{1,18}\Z", re.ASCII)
@@ -34,6 +37,19 @@ _WORDS = {
     VariableType.LIST: "a list",
     VariableType.OBJECT: "an object",
 }
+
+
+def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """Take `NAME=VALUE` apart, as `--var` gives it. Raises UsageError."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"--var {one_line(pair, 80)!r} is not NAME=VALUE")
+        if name in found:
+            raise UsageError(f"--var {name} is given twice")
+        found[name] = value
+    return found
 
 
 def parse_value(kind: VariableType, text: str) -> Any:
