@@ -30,15 +30,21 @@ def run(
     ] = None,
     *,
     prompt: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--prompt", "-p", help="A prompt file, or the name of one in prompts/, not TEXT."
+            "--prompt",
+            "-p",
+            metavar="NAME[@VERSION]|FILE",
+            help="A prompt: NAME, @3, @production, @sha256:..., @work; or a file.",
         ),
     ] = None,
     var: Annotated[
         list[str] | None,
         typer.Option("--var", metavar="NAME=VALUE", help="A variable of the prompt; repeatable."),
     ] = None,
+    allow_work: Annotated[
+        bool, typer.Option("--allow-work", help="Use an unfrozen prompt although this is CI.")
+    ] = False,
     system: Annotated[
         str | None, typer.Option("--system", "-s", help="The system text of the conversation.")
     ] = None,
@@ -106,6 +112,7 @@ def run(
       wai run --local "Why is the sky blue?"
       wai run - < question.txt
       wai run --prompt triage --var ticket="It is down"
+      wai run --prompt triage@production -c c1 --dry-run --var ticket=late
       wai run --tenant acme --workflow support --conversation c1 "Hello"
       wai run --dry-run --json "What would this cost?"
     """
@@ -115,8 +122,10 @@ def run(
     ask, check = build_ask(
         context.settings,
         now=context.clock.now(),
+        environ=context.environ,
         text=text,
         prompt=prompt,
+        allow_work=allow_work,
         variables=var or [],
         system=system,
         model=model,
@@ -129,8 +138,7 @@ def run(
         json_schema=json_schema,
         tools=tools,
         endpoint=endpoint,
-        # Constrained decoding and streaming do not combine on every model.
-        streamed=not no_stream and json_schema is None,
+        no_stream=no_stream,
     )
     if dry_run:
         _show_plan(context, ask, as_json=as_json, local=local)
@@ -238,6 +246,9 @@ def _summary(finished: "Finished") -> str:
     if record.affinity_cause:
         cache += f" ({record.affinity_cause})"
     place = f"{record.tenant}/{record.workflow} {record.conversation_id}.{record.turn_index}"
+    if (release := finished.prepared.ask.release) is not None:
+        canary = f" (canary of {release.label})" if release.canary else ""
+        place += f" {record.prompt_name}@{record.prompt_version}{canary}"
     return f"{place}: {tokens}; {money}; {', '.join(times)}; affinity {cache}"
 
 

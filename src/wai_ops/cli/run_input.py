@@ -2,17 +2,20 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wai_ops.config.settings import Settings
 from wai_ops.core.errors import UsageError
 from wai_ops.core.ids import is_name, uuid7
-from wai_ops.prompts.template import load_template, read_input, render
 from wai_ops.runtime.request import INLINE_PROMPT, Ask, Endpoint
+
+if TYPE_CHECKING:
+    from wai_ops.runtime.prompt_use import PromptUse
 
 MAX_STDIN = 16 * 1024 * 1024
 
@@ -21,8 +24,10 @@ def build_ask(
     settings: Settings,
     *,
     now: datetime,
+    environ: Mapping[str, str],
     text: str | None,
-    prompt: Path | None,
+    prompt: str | None,
+    allow_work: bool,
     variables: Sequence[str],
     system: str | None,
     model: str | None,
@@ -35,58 +40,98 @@ def build_ask(
     json_schema: Path | None,
     tools: Path | None,
     endpoint: str,
-    streamed: bool,
+    no_stream: bool,
 ) -> tuple[Ask, Any]:
     """Return the question and, with a schema, the check of its answer. Raises UsageError."""
-    defaults = settings.defaults
-    name, version = INLINE_PROMPT
-    values = _variables(variables)
-    if prompt is not None:
-        if text is not None:
-            raise UsageError("give either TEXT or --prompt, not both")
-        template = load_template(_prompt_path(prompt, settings))
-        name, version, text = template.name, template.version, render(template, values)
-    elif values:
+    values = variables_of_flags(variables)
+    if prompt is None and values:
         raise UsageError("--var needs a --prompt file", hint="wai run --prompt FILE --var k=v")
-    elif text == "-":
+    if text == "-":
         text = _stdin()
-    if text is None:
+    if text is None and prompt is None:
         raise UsageError("no prompt", hint='wai run "text", wai run - < file, or --prompt FILE')
-    if not text.strip():
-        raise UsageError("the prompt is empty")
+    if text is not None:
+        if not text.strip():
+            raise UsageError("the prompt is empty")
+        text = _unicode(text, "the prompt")
+    conversation_id = uuid7(now) if conversation is None else _name(conversation, "--conversation")
+    defaults = settings.defaults
+    tenant = _name(tenant or defaults.tenant, "--tenant")
+    if system is not None:
+        system = _unicode(system, "--system")
     schema, check = _schema(json_schema)
     ask = Ask(
-        text=_unicode(text, "the prompt"),
-        system=None if system is None else _unicode(system, "--system"),
+        text=text or "",
+        system=system,
         model=_model(model or defaults.model),
-        tenant=_name(tenant or defaults.tenant, "--tenant"),
+        tenant=tenant,
         workflow=_name(workflow or defaults.workflow, "--workflow"),
-        conversation_id=uuid7(now)
-        if conversation is None
-        else _name(conversation, "--conversation"),
-        prompt_name=name,
-        prompt_version=version,
+        conversation_id=conversation_id,
+        prompt_name=INLINE_PROMPT[0],
+        prompt_version=INLINE_PROMPT[1],
         max_output_tokens=defaults.max_output_tokens if max_tokens is None else max_tokens,
         temperature=defaults.temperature if temperature is None else Decimal(str(temperature)),
         seed=seed,
         schema=schema,
         tools=_tools(tools),
-        streamed=streamed,
+        streamed=not no_stream and schema is None,
         endpoint=_endpoint(endpoint),
     )
-    return ask, check
+    if prompt is None:
+        return ask, check
+    from wai_ops.cli.run_prompt import find
+    from wai_ops.runtime.prompt_use import Changes, typed, use_prompt
+
+    found = find(settings, environ, prompt, tenant, conversation_id, allow_work=allow_work)
+    use = use_prompt(
+        found,
+        typed(found, {name: _unicode(value, f"--var {name}") for name, value in values.items()}),
+        user_text=text,
+        changes=Changes(
+            model=model,
+            max_output_tokens=max_tokens,
+            temperature=None if temperature is None else ask.temperature,
+            seed=seed,
+            system=system,
+            schema=schema,
+            tools=_tools(tools),
+        ),
+    )
+    return _with_prompt(ask, use, check, workflow=workflow, no_stream=no_stream)
 
 
-def _prompt_path(prompt: Path, settings: Settings) -> Path:
-    """A path as it is; a bare name stands for `prompts/NAME.prompt` beside `wai.yaml`."""
-    if prompt.exists() or len(prompt.parts) != 1 or prompt.suffix:
-        return prompt
-    root = settings.config_file.parent if settings.config_file else Path()
-    named = root / "prompts" / f"{prompt}.prompt"
-    return named if named.exists() else prompt
+def _with_prompt(
+    ask: Ask, use: "PromptUse", check: Any, *, workflow: str | None, no_stream: bool
+) -> tuple[Ask, Any]:
+    """What the prompt says, changed by the flags; what neither says stays as it is."""
+    if use.schema is not None and check is None:
+        from wai_ops.runtime.schema_check import SchemaCheck
+
+        check = SchemaCheck(use.schema, where=f"{use.name}@{use.version}: output_schema")
+    asked = replace(
+        ask,
+        text=use.text,
+        system=None,
+        opening=use.opening,
+        model=ask.model if use.model is None else _model(use.model),
+        workflow=_name(workflow or use.workflow or ask.workflow, "--workflow"),
+        prompt_name=use.name,
+        prompt_version=use.version,
+        release=use.release,
+        max_output_tokens=use.max_output_tokens or ask.max_output_tokens,
+        temperature=ask.temperature if use.temperature is None else use.temperature,
+        seed=use.seed,
+        sampling=use.sampling,
+        schema=use.schema,
+        tools=use.tools,
+        # Constrained decoding and streaming do not combine on every model.
+        streamed=not no_stream and use.schema is None,
+    )
+    return asked, check
 
 
-def _variables(pairs: Sequence[str]) -> dict[str, str]:
+def variables_of_flags(pairs: Sequence[str]) -> dict[str, str]:
+    """Take `--var NAME=VALUE` apart. Raises UsageError."""
     values: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -165,6 +210,8 @@ def _tools(path: Path | None) -> list[dict[str, Any]] | None:
 
 
 def _json(path: Path, what: str) -> Any:
+    from wai_ops.prompts.template import read_input
+
     try:
         return json.loads(read_input(path, what))
     except json.JSONDecodeError as error:

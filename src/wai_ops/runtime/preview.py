@@ -7,6 +7,7 @@ from typing import Any
 
 from wai_ops.core.text import one_line, printable
 from wai_ops.runtime.plan import Prepared
+from wai_ops.runtime.request import PromptRelease
 
 MASKED = "Bearer [masked]"
 
@@ -27,6 +28,8 @@ class RunPreview:
     workflow: str
     conversation_id: str
     turn_index: int
+    prompt: str
+    release: PromptRelease | None
     affinity_epoch: int
     estimated_input_tokens: int
     max_output_tokens: int
@@ -38,12 +41,27 @@ class RunPreview:
     price_source: str | None
     price_as_of: str | None
 
+    def _release_text(self) -> list[str]:
+        """Which version this is, and why."""
+        if self.release is None:
+            return []
+        release = self.release
+        how = "frozen" if release.frozen else "not frozen"
+        if release.label is not None:
+            how += f", by label {release.label}"
+        if release.canary_percent is not None:
+            place = "this conversation is in it" if release.canary else "not this conversation"
+            how += f", canary of {release.canary_percent}%: {place}"
+        if release.overrides:
+            how += f", changed by flags: {', '.join(release.overrides)}"
+        return [f"prompt: {one_line(self.prompt)} ({how}; sha256:{release.sha256[:12]})"]
+
     def to_text(self) -> str:
         """Lay it out for people: the request like an HTTP message, then the estimate."""
         lines = [f"{self.method} {one_line(self.url, 2000)}"]
         lines += [f"{name}: {one_line(value, 4000)}" for name, value in self.headers.items()]
         pretty: Any = json.dumps(json.loads(self.body), indent=2, ensure_ascii=False)
-        lines += ["", printable(pretty), ""]
+        lines += ["", printable(pretty), "", *self._release_text()]
         if self.worst_case_usd is None:
             lines.append("estimate: no price is known for this model")
         else:
@@ -67,6 +85,8 @@ def preview_of(prepared: Prepared) -> RunPreview:
         tenant=ask.tenant,
         workflow=ask.workflow,
         conversation_id=ask.conversation_id,
+        prompt=f"{ask.prompt_name}@{ask.prompt_version}",
+        release=ask.release,
         turn_index=prepared.turn_index,
         affinity_epoch=prepared.session.epoch,
         estimated_input_tokens=prepared.pricing.estimated_input_tokens,

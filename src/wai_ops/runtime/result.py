@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from wai_ops.runtime.request import PromptRelease
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunUsage:
@@ -89,6 +91,8 @@ class RunResult:
     conversation_id: str
     turn_index: int
     prompt: str
+    release: PromptRelease | None
+    """How the prompt's version was chosen; null for text from the command line."""
     target: str
     gateway_id: str
     requested_model: str

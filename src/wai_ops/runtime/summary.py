@@ -27,6 +27,7 @@ def result_of(finished: Finished, *, output: Any = None) -> RunResult:
         conversation_id=ask.conversation_id,
         turn_index=prepared.turn_index,
         prompt=f"{ask.prompt_name}@{ask.prompt_version}",
+        release=ask.release,
         target=record.target,
         gateway_id=record.gateway_id or "",
         requested_model=record.requested_model,
