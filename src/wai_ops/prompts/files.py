@@ -58,13 +58,12 @@ def read_in(descriptor: int, name: str, *, limit: int = MAX_BYTES, where: str) -
             raise PromptError("is not a regular file", where=where)
         if status.st_size > limit:
             raise PromptError(f"is larger than {limit} bytes", where=where)
-        content = b""
-        while len(content) <= limit and (piece := os.read(file, limit + 1 - len(content))):
-            content += piece
+        # One byte more than there should be: the end is known without asking again.
+        content = os.read(file, status.st_size + 1)
     finally:
         os.close(file)
-    if len(content) > limit:
-        raise PromptError(f"is larger than {limit} bytes", where=where)
+    if len(content) != status.st_size:
+        raise PromptError("changed while it was read", where=where)
     return content
 
 

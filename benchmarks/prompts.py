@@ -1,0 +1,170 @@
+"""What `wai prompts verify` takes on a large repository: 1,000 prompts with 20 versions each.
+
+Baseline: a bare Python script that computes the SHA-256 of the same frozen files, in the same run,
+taking turns. Verify does that, reads the lock, and compares every prompt of the working tree.
+
+    python benchmarks/prompts.py [--prompts 1000] [--versions 20] [--runs 5]
+
+Promises, whole processes: verify within 2 s, and within 4x of the baseline. `wai prompts log`,
+which reads the same lock, within 1 s. Prints times and ratios; exits 1 when a promise is missed.
+"""
+
+import argparse
+import hashlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wai_ops.prompts.lock_text import to_text
+from wai_ops.prompts.lockfile import FrozenVersion, Lock, PromptLock, Release, lock_path
+from wai_ops.prompts.source import load_source
+from wai_ops.prompts.store import version_path
+from wai_ops.prompts.version import digest
+from wai_ops.prompts.version_file import to_bytes
+
+WITHIN_S = 2.0
+LOG_WITHIN_S = 1.0
+WITHIN_RATIO = 4.0
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+FRONT = """\
+---
+# Sorts tickets.
+description: Sorts tickets of team {number}
+model: "@cf/google/gemma-4-26b-a4b-it"
+parameters:
+  temperature: 0.2
+  max_output_tokens: 200
+variables:
+  ticket: string
+  plan: {{type: string, default: free}}
+tools: tools/search.json
+owners: [team-{number}@example.com]
+---
+{{% role system %}}
+{{% include "shared/house.part" %}}
+You sort the tickets of team {number}.
+"""
+RULE = "Answer with one line: the category, a dash, and the reason in at most twelve words.\n"
+TOOLS = """\
+[{"type": "function", "function": {"name": "search", "description": "Search the handbook",
+  "parameters": {"type": "object", "properties": {"query": {"type": "string"}}}}}]
+"""
+BARE = """\
+import hashlib, os, sys
+for folder, _, names in os.walk(sys.argv[1]):
+    for name in names:
+        with open(os.path.join(folder, name), "rb") as file:
+            hashlib.sha256(file.read()).hexdigest()
+"""
+
+
+def make_project(root: Path, prompts: int, versions: int) -> None:
+    """Write prompts, frozen versions and the lock, without syncing 20,000 files to the disk."""
+    folder = root / "prompts"
+    (folder / "shared").mkdir(parents=True)
+    (folder / "tools").mkdir()
+    (root / "wai.yaml").write_text('version: "1"\n')
+    (folder / "shared" / "house.part").write_text(RULE * 10)
+    (folder / "tools" / "search.json").write_text(TOOLS)
+    blocks = {}
+    for number in range(prompts):
+        name = f"team-{number % 40:02d}/prompt-{number:04d}"
+        path = folder / f"{name}.prompt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            FRONT.format(number=number) + RULE * 12 + "{% role user %}\n{{ plan }}: {{ ticket }}\n"
+        )
+        blocks[name] = freeze_all(folder, name, versions)
+    lock_path(folder).write_text(to_text(Lock(prompts=blocks)))
+
+
+def freeze_all(folder: Path, name: str, versions: int) -> PromptLock:
+    """Freeze what is there as the newest version, and older ones that say something else."""
+    newest = load_source(folder, name)
+    found = []
+    (folder / ".versions" / name).mkdir(parents=True)
+    for number in range(1, versions + 1):
+        source = newest
+        if number < versions:
+            first, *rest = newest.sections
+            changed = replace(first, text=f"{first.text}\nEdition {number}.")
+            source = replace(newest, sections=(changed, *rest))
+        content, sha256 = to_bytes(source), digest(source)
+        (folder / version_path(name, sha256)).write_bytes(content)
+        found.append(
+            FrozenVersion(
+                version=number,
+                sha256=sha256,
+                file_sha256=hashlib.sha256(content).hexdigest(),
+                frozen_at=AT,
+                author="ann@example.com",
+                message=f"edition {number} of the rules, after the review of the week",
+            )
+        )
+    release = Release(
+        label="production", version=versions, previous=None, released_at=AT, author="ann"
+    )
+    return PromptLock(
+        name=name, versions=tuple(found), labels={"production": versions}, releases=(release,)
+    )
+
+
+def seconds(argv: list[str], root: Path) -> float:
+    """Wall time of one process, which must succeed."""
+    started = time.perf_counter()
+    subprocess.run(argv, cwd=root, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main() -> int:
+    """Measure, print, judge."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--prompts", type=int, default=1000)
+    parser.add_argument("--versions", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    wai = str(Path(sys.executable).with_name("wai"))
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        make_project(root, options.prompts, options.versions)
+        versions = str(root / "prompts" / ".versions")
+        programs = {
+            "bare sha256": [sys.executable, "-c", BARE, versions],
+            "wai prompts verify": [wai, "prompts", "verify"],
+            "wai prompts log": [wai, "prompts", "log", "team-07/prompt-0007"],
+        }
+        times: dict[str, list[float]] = {name: [] for name in programs}
+        for argv in programs.values():
+            seconds(argv, root)
+        for _ in range(options.runs):
+            for name, argv in programs.items():
+                times[name].append(seconds(argv, root))
+    base = statistics.median(times["bare sha256"])
+    missed = 0
+    for name, (limit_s, limit_ratio) in {
+        "bare sha256": (None, None),
+        "wai prompts verify": (WITHIN_S, WITHIN_RATIO),
+        "wai prompts log": (LOG_WITHIN_S, None),
+    }.items():
+        median = statistics.median(times[name])
+        held = (limit_s is None or median <= limit_s) and (
+            limit_ratio is None or median / base <= limit_ratio
+        )
+        missed += not held
+        limits = "" if limit_s is None else f"  at most {limit_s:g} s"
+        limits += "" if limit_ratio is None else f" and {limit_ratio:g}x"
+        verdict = "    " if limit_s is None else "PASS" if held else "FAIL"
+        print(
+            f"{verdict}  {name:<20} {median:6.3f} s  {median / base:5.2f}x{limits}"
+            f"  ({options.prompts} prompts x {options.versions} versions)"
+        )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
