@@ -6,7 +6,7 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_a_pull_and_says_what_was_kept(wai: Wai, log: GatewayLog) ->
     assert out == b""
     kept = held(wai)
     assert 0 < len(kept) < 900
-    assert f"{len(kept)} new or changed rows are in the ledger, complete through" in said
+    assert f"kept {len(kept)} new and 0 changed rows; read through 20" in said
     log.set(faults=[])
     assert wai("logs", "pull").exit_code == 0
     assert held(wai) == sorted(log.ids)
@@ -179,7 +179,7 @@ def test_follow_goes_on_with_what_is_new(wai: Wai, log: GatewayLog) -> None:
     assert process.stderr is not None
     seen = 0
     for line in process.stderr:
-        if b"1 new rows" in line:
+        if b" 1 new row" in line:
             seen += 1
             if seen == 3:
                 break
@@ -215,8 +215,61 @@ def test_a_full_disk_ends_the_pull_and_leaves_a_whole_ledger(wai: Wai, log: Gate
     assert held(wai) == sorted(log.ids)
 
 
-def test_the_proof_tells_complete_from_incomplete_and_unknown(wai: Wai, log: GatewayLog) -> None:
-    """One day with all rows, one whose rows were never logged, one never asked about."""
+def test_a_pull_asks_for_the_counts_and_status_needs_no_flag(wai: Wai, log: GatewayLog) -> None:
+    """The day before is proven; of the running day, what the analytics count up to their lag."""
+    midnight = NOW.replace(hour=0, minute=0, second=0)
+    log.write(rows_between(midnight - 20 * HOUR, midnight - HOUR, 30))
+    pulled = json.loads(
+        wai("logs", "pull", "--since", f"{midnight - 24 * HOUR:%F}", "--json").stdout
+    )
+    assert (pulled["complete_day_count"], pulled["unknown_day_count"]) == (2, 0)
+    rows = json.loads(wai("logs", "status", "--json").stdout)["rows"]
+    assert [(r["verdict"], r["held_count"], r["listed_count"], r["counted"]) for r in rows] == [
+        ("complete", 30, 30, 30),
+        ("complete", 0, 0, 0),
+    ]
+    assert rows[0]["counted_until"] == f"{midnight:%FT%T.000000Z}"
+    assert rows[0]["reason"] == ""
+    lag = NOW - timedelta(seconds=900) - datetime.fromisoformat(rows[1]["counted_until"])
+    assert abs(lag) < timedelta(seconds=600)
+    assert rows[1]["reason"].startswith("so far, to ")
+    assert rows[1]["counted_by"] == "graphql"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (
+            {"kind": "error_in_200", "message": "not authorized"},
+            "note: the analytics were not asked: not authorized (Account Analytics: Read)",
+        ),
+        ({"kind": "status", "status": 503, "code": 1}, "note: the analytics did not answer: "),
+        ({"kind": "status", "status": 429, "code": 1}, "note: the analytics did not answer: "),
+        ({"kind": "reset", "after_bytes": 0}, "note: the analytics did not answer: "),
+    ],
+)
+def test_without_the_analytics_the_logs_own_counts_prove(
+    wai: Wai, log: GatewayLog, fault: dict[str, object], words: str
+) -> None:
+    """A note, asked once, never an error; a day that was read too early stays unknown."""
+    midnight = NOW.replace(hour=0, minute=0, second=0)
+    log.write(rows_between(midnight - 20 * HOUR, midnight - HOUR, 30))
+    log.set(faults=[{"path": "*/graphql", **fault}])
+    ran = wai("logs", "pull", "--since", f"{midnight - 24 * HOUR:%F}", "--json")
+    assert ran.exit_code == 0, ran.stderr
+    assert ran.stderr.count(words) == 1
+    assert "trying again" not in ran.stderr
+    assert json.loads(ran.stdout)["unknown_day_count"] == 1
+    rows = json.loads(wai("logs", "status", "--json").stdout)["rows"]
+    assert [(r["verdict"], r["counted"], r["counted_by"]) for r in rows] == [
+        ("complete", 30, "result_info"),
+        ("unknown", 0, "result_info"),
+    ]
+    assert rows[1]["reason"] == "rows may still come late: pull again later"
+
+
+def test_the_proof_tells_complete_from_incomplete(wai: Wai, log: GatewayLog) -> None:
+    """One day with all rows, one whose rows were deleted before they were pulled."""
     midnight = NOW.replace(hour=0, minute=0, second=0)
     day = timedelta(days=1)
     log.write(rows_between(midnight - 3 * day, midnight - 2 * day, 30))
@@ -226,18 +279,22 @@ def test_the_proof_tells_complete_from_incomplete_and_unknown(wai: Wai, log: Gat
     log.remove(*[each.id for each in gone])
     since = f"{midnight - 3 * day:%F}"
     assert wai("logs", "pull", "--since", since, "--until", f"{midnight:%F}").exit_code == 0
-    first = json.loads(wai("logs", "status", "--json").stdout)
-    assert {each["verdict"] for each in first["rows"]} == {"unknown"}
+    first = wai("logs", "status", "--until", f"{midnight:%F}", "--json")
+    found = [
+        (r["verdict"], r["held_count"], r["listed_count"], r["counted"], r["gap_count"])
+        for r in json.loads(first.stdout)["rows"]
+    ]
+    assert found == [
+        ("complete", 30, 30, 30, 0),
+        ("incomplete", 40, 40, 44, 4),
+        ("complete", 0, 0, 0, 0),
+    ]
+    assert f"1 of 3 days is incomplete: {midnight - 2 * day:%F} (4 " in first.stderr
     ran = wai(
         "logs", "status", "--refresh", "--fail-incomplete", "--until", f"{midnight:%F}", "--json"
     )
     assert ran.exit_code == 1
     rows = json.loads(ran.stdout)["rows"]
-    assert [(r["verdict"], r["held_count"], r["counted"], r["gap_count"]) for r in rows] == [
-        ("complete", 30, 30, 0),
-        ("incomplete", 40, 44, 4),
-        ("complete", 0, 0, 0),
-    ]
     assert rows[1]["reason"] == "4 requests are not in the gateway's log"
     offline = wai("logs", "status", "--until", f"{midnight:%F}", "--json")
     assert json.loads(offline.stdout)["rows"] == rows
@@ -248,6 +305,18 @@ def test_the_proof_tells_complete_from_incomplete_and_unknown(wai: Wai, log: Gat
     assert wai("logs", "pull", "--since", since, "--again").exit_code == 0
     again = json.loads(wai("logs", "status", "--until", f"{midnight:%F}", "--json").stdout)
     assert (again["rows"][0]["verdict"], again["rows"][0]["late_row_count"]) == ("complete", 2)
+
+
+def test_bodies_of_rows_that_are_here_already_need_again(wai: Wai, log: GatewayLog) -> None:
+    """Otherwise the option would do nothing, and say nothing; what the log lacks is said too."""
+    log.write(rows_between(NOW - 3 * HOUR, NOW - HOUR, 3))
+    log.body(log.ids[0], b"{}", b"{}")
+    assert wai("logs", "pull").exit_code == 0
+    ran = wai("logs", "pull", "--bodies", "all")
+    assert "for rows that are here already: --again --since 24h" in ran.stderr
+    ran = wai("logs", "pull", "--bodies", "all", "--again", "--since", "24h")
+    assert "for rows that are here already" not in ran.stderr
+    assert "; 2 bodies; 4 bodies not in the log; " in ran.stdout
 
 
 def test_a_hole_between_two_pulls_is_incomplete_until_it_is_filled(

@@ -45,14 +45,28 @@ def test_the_share_is_used_up() -> None:
 def test_a_closed_gate_lets_nobody_through_until_the_time_is_over() -> None:
     """One worker's 429 stops all of them."""
     clock = ManualClock()
-    waits: list[float] = []
-    gate = RateGate(clock, None, on_wait=waits.append)
+    said: list[str] = []
+    gate = RateGate(clock, None, on_wait=said.append)
     gate.enter()
     gate.close(300)
     gate.close(299.5)
     gate.enter()
     assert clock.monotonic() == 300
-    assert waits == [300], "said once, though two workers were refused"
+    assert said == ["the API asks to wait 300 s (its rate limit)"], "once, for two refusals"
+
+
+def test_waiting_for_a_server_that_is_down_is_said_now_and_then() -> None:
+    """Twenty silent seconds look like a hang; every attempt of every worker is too much."""
+    clock = ManualClock()
+    said: list[str] = []
+    gate = RateGate(clock, None, on_wait=said.append)
+    for _ in range(12):
+        gate.pause(0.5, "HTTP 503")
+    assert said == []
+    for _ in range(5):
+        gate.pause(4, "no answer: Connection refused")
+    assert said == ["no answer: Connection refused; trying again"] * 2
+    assert clock.monotonic() == 26
 
 
 def test_an_almost_empty_limit_is_left_to_others() -> None:

@@ -136,9 +136,12 @@ def status(
 
 
 def _summary(result: Any) -> str:
+    from wai_ops.cli.logs_progress import counted
+
     if result.until is None:
         return "nothing to pull yet: all of it is too new (logs.hold_back_s)"
-    parts = [f"{result.row_count:,} rows read in {result.window_count} windows"]
+    rows, windows = counted(result.row_count, "row"), counted(result.window_count, "window")
+    parts = [f"{rows} read in {windows}"]
     parts.append(f"{result.inserted_count:,} new, {result.replaced_count:,} changed")
     for count, words in (
         (result.late_row_count, "came late"),
@@ -146,11 +149,23 @@ def _summary(result: Any) -> str:
         (result.rated_count, "with another rating"),
         (result.pending_count, "still lack cost or usage"),
         (result.quarantined_count, "could not be read"),
-        (result.body_count, "bodies"),
-        (result.tool_call_count, "tool calls"),
     ):
         if count:
             parts.append(f"{count:,} {words}")
+    if result.body_count:
+        parts.append(counted(result.body_count, "body", "bodies"))
+    if result.missing_body_count:
+        parts.append(f"{counted(result.missing_body_count, 'body', 'bodies')} not in the log")
+    if result.tool_call_count:
+        parts.append(counted(result.tool_call_count, "tool call"))
     if result.through is not None:
         parts.append(f"read through {result.through:%Y-%m-%d %H:%M:%S} UTC")
+    judged = (
+        (result.complete_day_count, "complete"),
+        (result.incomplete_day_count, "incomplete"),
+        (result.unknown_day_count, "unknown"),
+    )
+    days = [f"{count} {verdict}" for count, verdict in judged if count]
+    if days:
+        parts.append(f"days: {', '.join(days)}")
     return "; ".join(parts)

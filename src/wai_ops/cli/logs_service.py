@@ -1,5 +1,7 @@
 """What `wai logs pull` and `wai logs status` put together: connection, gate, source, ledger."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +10,10 @@ from typing import Any
 
 from wai_ops.cli import diagnostics
 from wai_ops.cli.context import AppContext
-from wai_ops.cli.logs_progress import watch_pull
+from wai_ops.cli.logs_progress import counted, watch_pull
 from wai_ops.cli.target import open_connection
 from wai_ops.cli.watch import watch
+from wai_ops.cloudflare.control import ApiAccessError, ApiError
 from wai_ops.cloudflare.logs_api import ReadingApi, open_reading_api
 from wai_ops.config.connection import Connection
 from wai_ops.config.credentials import Role
@@ -19,14 +22,15 @@ from wai_ops.config.settings import Target
 from wai_ops.core.errors import RemoteError, UsageError
 from wai_ops.core.table import Table
 from wai_ops.core.window import Window, parse_window
-from wai_ops.observe.ingest.bodies import parse_bodies
+from wai_ops.observe.ingest.bodies import BodyMode, parse_bodies
+from wai_ops.observe.ingest.counting import count_pulled, refresh_counts
 from wai_ops.observe.ingest.legacy_logs import LegacyLogs
 from wai_ops.observe.ingest.pull import pull
 from wai_ops.observe.ingest.pull_choice import SourceChoice, choose_source
 from wai_ops.observe.ingest.pull_plan import FIRST_PULL, PullLimits
 from wai_ops.observe.ingest.pull_result import PullRequest, PullResult
 from wai_ops.observe.ingest.rate import Halt, RateGate
-from wai_ops.observe.ingest.status import DayStatus, StatusRequest, read_status, refresh_counts
+from wai_ops.observe.ingest.status import DayStatus, DayVerdict, StatusRequest, read_status
 from wai_ops.observe.ingest.telemetry_logs import TelemetryLogs
 from wai_ops.observe.ingest.windows import Span
 from wai_ops.observe.ledger.pull_status import pulled_gateways
@@ -101,7 +105,10 @@ def run_pull(app: AppContext, options: PullOptions) -> PullResult:
             hold_back_s=logs.hold_back_s, settle_s=logs.settle_s, pending_s=logs.pending_s
         )
 
+        proven_at = -math.inf
+
         def once() -> PullResult:
+            nonlocal proven_at
             result = pull(
                 request,
                 source=chosen.source,
@@ -111,8 +118,12 @@ def run_pull(app: AppContext, options: PullOptions) -> PullResult:
                 halt=halt,
                 watcher=watcher,
             )
+            # Counts come with a lag, so --follow need not ask for them at every turn.
+            if app.clock.monotonic() - proven_at >= logs.count_hold_back_s:
+                _prove(app, result, api, watcher)
+                proven_at = app.clock.monotonic()
             result.request_count = api.request_count
-            _tell(result, watcher)
+            _tell(request, result, watcher)
             return result
 
         return _follow(once, halt, logs.poll_s, watcher) if options.is_following else once()
@@ -136,6 +147,7 @@ def run_status(
         until=window.until,
         gateway_id=gateway,
         hold_back_s=logs.hold_back_s,
+        settle_s=logs.settle_s,
         fail_incomplete=fail_incomplete,
     )
     if refresh:
@@ -175,10 +187,7 @@ def _reading(
     watcher: Any = None,
     parallel: int = 1,
 ) -> Iterator[ReadingApi]:
-    def on_wait(seconds: float) -> None:
-        text = f"the API asks to wait {seconds:.0f} s (its rate limit)"
-        (diagnostics.message if watcher is None else watcher.say)(text)
-
+    on_wait = diagnostics.message if watcher is None else watcher.say
     gate = RateGate(app.clock, share, rest=halt.rest, on_wait=on_wait)
     with open_reading_api(
         base_url=connection.base_url,
@@ -207,14 +216,56 @@ def _share(app: AppContext, connection: Connection, typed: str | None) -> Decima
     return share
 
 
+def _prove(app: AppContext, result: PullResult, api: ReadingApi, watcher: Any) -> None:
+    """Ask how many rows there should be, and judge the days; a count that fails is only said."""
+    if result.since is None or result.until is None:
+        return
+    logs, state_dir = app.settings.logs, app.settings.state_dir
+    try:
+        count_pulled(
+            state_dir,
+            app.clock,
+            Span(result.since, result.until),
+            api=api,
+            gateway_id=result.gateway_id,
+            lag_s=logs.count_hold_back_s,
+            progress=watch,
+        )
+    except ApiAccessError as error:
+        watcher.say(
+            f"note: the analytics were not asked: {error.message} (Account Analytics: Read); "
+            "the log's own counts are the proof"
+        )
+    except ApiError as error:
+        watcher.say(f"note: the analytics did not answer: {error.message}")
+    request = StatusRequest(
+        since=result.since,
+        until=result.until,
+        gateway_id=result.gateway_id,
+        hold_back_s=logs.hold_back_s,
+        settle_s=logs.settle_s,
+    )
+    verdicts = Counter(
+        day.verdict for day in read_status(state_dir, app.clock, request, watch).rows
+    )
+    result.complete_day_count = verdicts[DayVerdict.COMPLETE]
+    result.incomplete_day_count = verdicts[DayVerdict.INCOMPLETE]
+    result.unknown_day_count = verdicts[DayVerdict.UNKNOWN]
+
+
 def _probed(app: AppContext, window: Window) -> Span:
     now = app.clock.now()
     until = window.until or now
     return Span(min(window.since or until - FIRST_PULL, until), until)
 
 
-def _tell(result: PullResult, watcher: Any) -> None:
+def _tell(request: PullRequest, result: PullResult, watcher: Any) -> None:
     """What the numbers alone do not say."""
+    if request.bodies.mode is not BodyMode.NONE and not (request.again or result.row_count):
+        watcher.say(
+            "note: bodies are fetched with rows that are read now; "
+            "for rows that are here already: --again --since 24h"
+        )
     if result.has_usage_metadata or result.has_timings:
         names = [
             name
@@ -229,8 +280,8 @@ def _tell(result: PullResult, watcher: Any) -> None:
         watcher.say("warning: the source says that its answers are sampled: rows may be missing")
     if result.partial_window_count:
         watcher.say(
-            f"warning: {result.partial_window_count} windows kept changing while they were read; "
-            "the next pull reads them again"
+            f"warning: {counted(result.partial_window_count, 'window')} kept changing while being "
+            "read; the next pull reads what changed"
         )
 
 
@@ -244,5 +295,5 @@ def _follow(once: Any, halt: Halt, poll_s: float, watcher: Any) -> PullResult:
         else:
             if result.row_count:
                 through = "" if result.through is None else f", through {result.through:%T} UTC"
-                watcher.say(f"{result.inserted_count:,} new rows{through}")
+                watcher.say(f"{counted(result.inserted_count, 'new row')}{through}")
         halt.rest(poll_s)

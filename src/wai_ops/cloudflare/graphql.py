@@ -46,9 +46,16 @@ class DayCount:
 
 
 def count_requests(
-    api: ReadingApi, gateway_id: str, since: datetime, until: datetime
+    api: ReadingApi,
+    gateway_id: str,
+    since: datetime,
+    until: datetime,
+    *,
+    is_patient: bool = True,
 ) -> list[DayCount]:
     """Requests by day in [since, until); days without any are left out.
+
+    `is_patient`: as in `ReadingApi.post`.
 
     Raises ApiAccessError when the token may not read analytics, ApiError otherwise.
     """
@@ -56,7 +63,7 @@ def count_requests(
     start = since
     while start < until:
         end = min(until, start + WIDEST)
-        for item in _counted(api, gateway_id, start, end):
+        for item in _counted(api, gateway_id, start, end, is_patient=is_patient):
             # Two queries meet within a day where `since` is no midnight.
             found[item.day] = found.get(item.day, 0) + item.count
         start = end
@@ -64,7 +71,7 @@ def count_requests(
 
 
 def _counted(
-    api: ReadingApi, gateway_id: str, since: datetime, until: datetime
+    api: ReadingApi, gateway_id: str, since: datetime, until: datetime, *, is_patient: bool
 ) -> Iterator[DayCount]:
     variables = {
         "account": api.account_id,
@@ -72,7 +79,8 @@ def _counted(
         "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
         "until": f"{until:%Y-%m-%dT%H:%M:%SZ}",
     }
-    response = api.post("/graphql", {"query": _QUERY, "variables": variables}, what=_WHAT)
+    query = {"query": _QUERY, "variables": variables}
+    response = api.post("/graphql", query, what=_WHAT, is_patient=is_patient)
     try:
         body = response.json()
     except (ValueError, RecursionError):

@@ -45,8 +45,8 @@ class Gate(Protocol):
         """Let nobody through for so long: the API said so."""
         ...
 
-    def pause(self, seconds: float) -> None:
-        """Keep this caller alone waiting."""
+    def pause(self, seconds: float, why: str) -> None:
+        """Keep this caller alone waiting; `why` is for people."""
         ...
 
     def hear(self, remaining: int, reset_s: float) -> None:
@@ -78,11 +78,16 @@ class ReadingApi:
         """
         return self._send("GET", self.account_path + path, what, params=dict(params or {}))
 
-    def post(self, path: str, body: Any, *, what: str) -> httpx.Response:
-        """POST a query that changes nothing; `path` is below the base address. Raises as `get`."""
-        return self._send("POST", path, what, json=body)
+    def post(self, path: str, body: Any, *, what: str, is_patient: bool = True) -> httpx.Response:
+        """POST a query that changes nothing; `path` is below the base address. Raises as `get`.
 
-    def _send(self, method: str, path: str, what: str, **options: Any) -> httpx.Response:
+        Without patience it is sent once: for an answer that is good to have, and no more.
+        """
+        return self._send("POST", path, what, is_patient=is_patient, json=body)
+
+    def _send(
+        self, method: str, path: str, what: str, *, is_patient: bool = True, **options: Any
+    ) -> httpx.Response:
         failures = refusals = forbidden = 0
         while True:
             self._gate.enter()
@@ -91,13 +96,15 @@ class ReadingApi:
                 response = self._http.request(method, path, **options)
             except httpx.TransportError as error:
                 failures += 1
-                if failures >= MAX_ATTEMPTS:
+                if failures >= MAX_ATTEMPTS or not is_patient:
                     raise _unreachable(error, what, failures) from error
-                self._gate.pause(self._backoff(failures))
+                self._gate.pause(self._backoff(failures), f"no answer: {_words_of(error)}")
                 continue
             self._hear(response)
             if response.is_success:
                 return response
+            if not is_patient:
+                _refuse(response, what)
             if response.status_code == _REFUSED and refusals < MAX_REFUSALS:
                 refusals += 1
                 self._gate.close(self._blocked_s(response))
@@ -107,10 +114,10 @@ class ReadingApi:
                     response.headers.get("retry-after"), now=self._clock.now()
                 )
                 delay_s = max(self._backoff(failures), asked or 0.0)
-                self._gate.pause(min(delay_s, _MAX_RETRY_AFTER_S))
+                self._gate.pause(min(delay_s, _MAX_RETRY_AFTER_S), f"HTTP {response.status_code}")
             elif response.status_code in (401, 403) and forbidden + 1 < MAX_FORBIDDEN:
                 forbidden += 1
-                self._gate.pause(self._backoff(forbidden))
+                self._gate.pause(self._backoff(forbidden), f"HTTP {response.status_code}")
             else:
                 _refuse(response, what)
 
@@ -157,7 +164,7 @@ def open_reading_api(
 
 
 def _unreachable(error: httpx.TransportError, what: str, attempts: int) -> ApiError:
-    reason = one_line(str(error), 200) or type(error).__name__
+    reason = _words_of(error)
     return ApiError(
         f"no answer after {attempts} attempts: {reason}",
         where=what,
@@ -185,3 +192,7 @@ def _refuse(response: httpx.Response, what: str) -> NoReturn:
     elif status >= 500:
         hint = "the same command goes on where it stopped"
     raise ApiError(text, where=what, status=status, code=code, hint=hint)
+
+
+def _words_of(error: httpx.TransportError) -> str:
+    return one_line(str(error), 200) or type(error).__name__

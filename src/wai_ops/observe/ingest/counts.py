@@ -37,9 +37,18 @@ class Newest:
 
 
 def ask_analytics(
-    api: ReadingApi, gateway_id: str, days: Sequence[date], *, newest: Newest, now: datetime
+    api: ReadingApi,
+    gateway_id: str,
+    days: Sequence[date],
+    *,
+    newest: Newest,
+    now: datetime,
+    is_patient: bool = True,
 ) -> list[Count]:
-    """Counts of the days that the analytics reach. Raises ApiError and ApiAccessError."""
+    """Counts of the days that the analytics reach. Raises ApiError and ApiAccessError.
+
+    `is_patient`: as in `ReadingApi.post`.
+    """
     at = newest.analytics.replace(microsecond=0)
     reached = [
         (day, newest.end_of(day, at).replace(microsecond=0))
@@ -50,9 +59,10 @@ def ask_analytics(
     if not reached:
         return []
     until = max(until for _, until in reached)
+    since = midnight(reached[0][0])
     found = {
         item.day: item.count
-        for item in count_requests(api, gateway_id, midnight(reached[0][0]), until)
+        for item in count_requests(api, gateway_id, since, until, is_patient=is_patient)
     }
     return [
         Count(

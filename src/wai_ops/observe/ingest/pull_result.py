@@ -62,12 +62,16 @@ class PullResult:
     has_timings: bool = False
     """Whether the fields that no published schema has were there."""
     is_sampled: bool = False
+    complete_day_count: int = 0
+    incomplete_day_count: int = 0
+    unknown_day_count: int = 0
+    """Of the days that it was about; see `wai logs status`."""
     elapsed_s: Decimal = Decimal(0)
     removed: dict[str, int] = field(default_factory=dict)
     """What redaction removed, by kind."""
 
     def kept(self) -> str:
         """Words for what a pull that ended early leaves behind."""
-        rows = f"{self.inserted_count + self.replaced_count} new or changed rows are in the ledger"
-        through = "" if self.through is None else f", complete through {self.through:%F %T} UTC"
-        return f"{rows}{through}; the next pull goes on from there"
+        kept = f"kept {self.inserted_count:,} new and {self.replaced_count:,} changed rows"
+        through = "" if self.through is None else f"; read through {self.through:%F %T} UTC"
+        return f"{kept}{through}; the next pull goes on from there"

@@ -18,6 +18,9 @@ _BURST_RATIO = 0.05
 _RESERVE = 20
 """Requests of the whole limit that are left to others, whatever the share is."""
 
+_WORTH_TELLING_S, _QUIET_S = 1.0, 15.0
+"""A pause that is shorter goes by unnoticed; and nobody wants to read of every one."""
+
 
 class Stopped(Exception):  # noqa: N818 - it names what happened
     """The pull was told to stop while it waited."""
@@ -32,17 +35,18 @@ class RateGate:
         share: Decimal | None,
         *,
         rest: Callable[[float], None] | None = None,
-        on_wait: Callable[[float], None] | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         """Begin with a full bucket. `rest` waits for seconds: the clock's own sleep, or `Halt`'s.
 
-        `on_wait` is told when the API itself closed the gate, with the seconds.
+        `on_wait` is told, in words, when the API itself closed the gate, and when somebody waits
+        because a request failed: of many such waits now and then.
         """
         self._clock = clock
         self._rest = clock.sleep if rest is None else rest
         self._on_wait = on_wait
         self._lock = threading.Lock()
-        self._closed_until = clock.monotonic()
+        self._closed_until = self._quiet_until = clock.monotonic()
         total = None if share is None else float(share) * API_REQUESTS
         self._burst = 1.0 if total is None else max(1.0, total * _BURST_RATIO)
         # Burst and refill together never pass the share, in any window of the limit's length.
@@ -67,10 +71,17 @@ class RateGate:
             is_news = until > self._closed_until + 1
             self._closed_until = max(self._closed_until, until)
         if is_news and self._on_wait is not None:
-            self._on_wait(seconds)
+            self._on_wait(f"the API asks to wait {seconds:.0f} s (its rate limit)")
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, why: str) -> None:
         """Keep this caller alone waiting."""
+        with self._lock:
+            now = self._clock.monotonic()
+            is_news = seconds >= _WORTH_TELLING_S and now >= self._quiet_until
+            if is_news:
+                self._quiet_until = now + _QUIET_S
+        if is_news and self._on_wait is not None:
+            self._on_wait(f"{why}; trying again")
         self._rest(seconds)
 
     def hear(self, remaining: int, reset_s: float) -> None:

@@ -2,29 +2,28 @@
 
 `complete` needs three things: the whole day was read (of a running day: without a hole so far), the
 gateway's own count is known, and the ledger holds as many rows. Fewer rows, or a hole, is
-`incomplete`. Everything else is `unknown`: no count, or a source that may leave rows out.
+`incomplete`. Everything else is `unknown`: no count, a source that may leave rows out, or rows that
+may still come.
+
+The count is the analytics'. Where nobody could ask those, it is the log's own, added up over the
+windows as they were read, once they were read late enough.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from wai_ops.cloudflare.control import ApiAccessError, ApiError
-from wai_ops.cloudflare.logs_api import ReadingApi
 from wai_ops.core.clock import Clock
 from wai_ops.core.table import Table, Unit, Verdict, col
-from wai_ops.observe.ingest.counts import GRAPHQL, Newest, ask_analytics, ask_log, midnight
-from wai_ops.observe.ingest.pull_source import LogSource
-from wai_ops.observe.ingest.windows import Span, at_midnights, subtract, union
+from wai_ops.observe.ingest.counts import GRAPHQL, RESULT_INFO, midnight
+from wai_ops.observe.ingest.windows import Span, subtract
 from wai_ops.observe.ledger.progress import Progress, ignore_progress
 from wai_ops.observe.ledger.pull_status import (
     Completeness,
-    Count,
     GatewayDay,
     read_completeness,
-    store_counts,
 )
 from wai_ops.observe.ledger.pulls import opened
 
@@ -41,23 +40,28 @@ class DayVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayStatus:
-    """One gateway on one UTC day."""
+    """One gateway on one UTC day.
+
+    `counted` is what `counted_by` counts before `counted_until`, and `gap_count` how many of those
+    the ledger lacks; `listed_count` is what the log itself counted when it was read.
+    """
 
     day: str = col("Day")
     gateway_id: str = col("Gateway")
     verdict: str = col("Verdict")
     held_count: int = col("Held", Unit.COUNT)
+    listed_count: int | None = col("Listed", Unit.COUNT)
     counted: int | None = col("Counted", Unit.COUNT)
-    counted_by: str | None = col("Counted by")
-    counted_until: datetime | None = col("Counted until", Unit.TIME)
     gap_count: int | None = col("Gap", Unit.COUNT)
     hole_count: int = col("Holes", Unit.COUNT)
-    unread_ratio: float = col("Unread", Unit.RATIO)
     duplicate_count: int = col("Duplicates", Unit.COUNT)
     late_row_count: int = col("Late rows", Unit.COUNT)
     late_field_count: int = col("Late fields", Unit.COUNT)
     pending_count: int = col("Pending", Unit.COUNT)
     without_contract_count: int = col("Without keys", Unit.COUNT)
+    unread_ratio: float = col("Unread", Unit.RATIO)
+    counted_by: str | None = col("Counted by")
+    counted_until: datetime | None = col("Counted until", Unit.TIME)
     reason: str = col("Why")
 
 
@@ -69,10 +73,12 @@ class StatusRequest:
     until: datetime | None = None
     gateway_id: str | None = None
     hold_back_s: float = 120
+    settle_s: float = 1800
     fail_incomplete: bool = False
 
 
 _DAYS = 30
+_NAMED_DAYS = 3
 
 
 def days_of(request: StatusRequest, now: datetime) -> Span:
@@ -95,79 +101,11 @@ def read_status(
     now = clock.now()
     days = days_of(request, now)
     with opened(state_dir, clock, progress) as connection:
-        found = read_completeness(connection, days.since, days.until, request.gateway_id)
+        found = read_completeness(
+            connection, days.since, days.until, request.gateway_id, settle_s=request.settle_s
+        )
     newest = now - timedelta(seconds=request.hold_back_s)
     return to_table(found, newest, fail_incomplete=request.fail_incomplete)
-
-
-def refresh_counts(
-    state_dir: Path,
-    clock: Clock,
-    request: StatusRequest,
-    *,
-    api: ReadingApi,
-    source_of: Callable[[str], LogSource],
-    gateway_ids: Sequence[str],
-    lag_s: float,
-    progress: Progress = ignore_progress,
-) -> tuple[str, ...]:
-    """Ask the gateway anew and keep what it says. Returns warnings. Raises ApiError, DataError.
-
-    The analytics are asked first; the log itself where they do not answer or disagree.
-    """
-    now = clock.now()
-    whole = days_of(request, now)
-    warnings = []
-    for gateway_id in gateway_ids:
-        with opened(state_dir, clock, progress) as connection:
-            found = read_completeness(connection, whole.since, whole.until, gateway_id)
-        read = union(Span(*span) for span in found.read.get(gateway_id, []))
-        first = whole.since
-        if request.since is None:
-            known = [midnight(day.day) for day in found.days]
-            first = min([*known, *([now] if not known else [])])
-        days = [part.since.date() for part in at_midnights(Span(_floor(first), whole.until))]
-        newest = Newest(
-            analytics=now - timedelta(seconds=lag_s),
-            log=now - timedelta(seconds=request.hold_back_s),
-            read=read[-1].until if read else None,
-        )
-        try:
-            counts = ask_analytics(api, gateway_id, days, newest=newest, now=now)
-        except (ApiAccessError, ApiError) as error:
-            warnings.append(f"the analytics did not answer: {error.message}")
-            counts = []
-        store_counts(state_dir, clock, gateway_id, counts, progress)
-        with opened(state_dir, clock, progress) as connection:
-            found = read_completeness(connection, whole.since, whole.until, gateway_id)
-        listed = [
-            count
-            for day, until in _in_doubt(days, counts, found.days, newest)
-            for count in ask_log(source_of(gateway_id), day, until, now=now)
-        ]
-        store_counts(state_dir, clock, gateway_id, listed, progress)
-    return tuple(warnings)
-
-
-def _in_doubt(
-    days: Sequence[date], counts: Sequence[Count], held: Sequence[GatewayDay], newest: Newest
-) -> list[tuple[date, datetime]]:
-    """The days that the analytics do not know, or count differently, and until when."""
-    untils = {count.day: count.counted_until for count in counts}
-    agreed = {
-        day.day
-        for day in held
-        if day.day in untils and day.counted == day.held_until_count and day.counted_by == GRAPHQL
-    }
-    return [
-        (day, untils.get(day) or newest.end_of(day, newest.log))
-        for day in days
-        if day not in agreed
-    ]
-
-
-def _floor(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def to_table(
@@ -191,19 +129,21 @@ def _judged(day: GatewayDay, read: Sequence[Span], newest: datetime) -> DayStatu
         holes = []  # imported, not pulled: nothing was read in windows
     elif holes and whole.until == newest and holes[-1].until == newest:
         holes.pop()  # the day is still running: what came since the last pull is no hole
+    proof = _proof(day)
     gap = None
-    if day.counted is not None and day.held_until_count is not None:
-        gap = day.counted - day.held_until_count
-    verdict, reason = _verdict(day, gap, holes)
+    if proof.counted is not None and proof.held is not None:
+        gap = proof.counted - proof.held
+    verdict, reason = _verdict(day, proof, gap, holes)
     unread = sum(hole.seconds for hole in holes)
     return DayStatus(
         day=day.day.isoformat(),
         gateway_id=day.gateway_id,
         verdict=verdict.value,
         held_count=day.held_count,
-        counted=day.counted,
-        counted_by=day.counted_by,
-        counted_until=day.counted_until,
+        listed_count=day.read_count,
+        counted=proof.counted,
+        counted_by=proof.source,
+        counted_until=proof.until,
         gap_count=gap,
         hole_count=len(holes),
         unread_ratio=unread / whole.seconds if holes else 0.0,
@@ -216,7 +156,36 @@ def _judged(day: GatewayDay, read: Sequence[Span], newest: datetime) -> DayStatu
     )
 
 
-def _verdict(day: GatewayDay, gap: int | None, holes: Sequence[Span]) -> tuple[DayVerdict, str]:
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """The count that a day is held against."""
+
+    counted: int | None
+    source: str | None
+    until: datetime | None
+    held: int | None
+    """Rows held before `until`."""
+    is_settled: bool
+
+
+def _proof(day: GatewayDay) -> _Proof:
+    """Somebody else's count; where there is none, the log's own, as it was read."""
+    if day.counted is not None or day.read_count is None:
+        return _Proof(
+            day.counted,
+            day.counted_by,
+            day.counted_until,
+            day.held_until_count,
+            bool(day.is_settled),
+        )
+    return _Proof(
+        day.read_count, RESULT_INFO, day.read_until, day.held_count, not day.is_read_early
+    )
+
+
+def _verdict(
+    day: GatewayDay, proof: _Proof, gap: int | None, holes: Sequence[Span]
+) -> tuple[DayVerdict, str]:
     if holes:
         first = holes[0]
         return (
@@ -228,31 +197,42 @@ def _verdict(day: GatewayDay, gap: int | None, holes: Sequence[Span]) -> tuple[D
         return DayVerdict.UNKNOWN, "the source may have left rows out"
     if gap is None:
         return DayVerdict.UNKNOWN, "nobody was asked: --refresh"
-    if not day.is_settled:
-        return DayVerdict.UNKNOWN, "the count may still grow"
     if gap > 0:
         if day.listed_count is not None and day.listed_count <= (day.held_until_count or 0):
             return DayVerdict.INCOMPLETE, f"{gap} requests are not in the gateway's log"
         return DayVerdict.INCOMPLETE, f"{gap} rows are missing"
     if day.partial_window_count:
         return DayVerdict.INCOMPLETE, "a window changed while it was read: pull again"
-    if gap < 0:
-        return DayVerdict.COMPLETE, f"{-gap} rows more than were counted"
-    return DayVerdict.COMPLETE, ""
+    if not proof.is_settled:
+        return DayVerdict.UNKNOWN, "rows may still come late: pull again later"
+    words = [f"{-gap} rows more than were counted"] if gap < 0 else []
+    if proof.until is not None and proof.until < midnight(day.day) + _DAY:
+        words.append(f"so far, to {proof.until:%H:%M:%S}")
+    return DayVerdict.COMPLETE, "; ".join(words)
 
 
 def _notes(days: Sequence[GatewayDay], rows: Sequence[DayStatus]) -> tuple[str, ...]:
     if not rows:
         return ("no gateway log has been pulled or counted in this window; see: wai logs pull",)
     notes = [
-        f"{sum(row.verdict == verdict for row in rows)} of {len(rows)} days are {verdict}"
+        _verdict_note(verdict, found, len(rows))
         for verdict in DayVerdict
-        if any(row.verdict == verdict for row in rows)
+        if (found := [row for row in rows if row.verdict == verdict])
     ]
     if pending := sum(day.pending_count for day in days):
         notes.append(f"{pending} rows lack cost or usage; recent ones are read again by each pull")
-    if any(row.gap_count for row in rows if row.counted_by == "graphql"):
+    if any(row.gap_count for row in rows if row.counted_by == GRAPHQL):
         notes.append(
             "the analytics also count requests whose log was not collected, or was deleted since"
         )
     return tuple(notes)
+
+
+def _verdict_note(verdict: DayVerdict, found: Sequence[DayStatus], of: int) -> str:
+    """`2 of 8 days are incomplete: 2026-11-20 (4 rows are missing), ...`."""
+    text = f"{len(found)} of {of} days {'is' if len(found) == 1 else 'are'} {verdict}"
+    if verdict is DayVerdict.COMPLETE:
+        return text
+    named = [f"{row.day} ({row.reason})" for row in found[:_NAMED_DAYS]]
+    more = ["..."] if len(found) > _NAMED_DAYS else []
+    return f"{text}: {', '.join([*named, *more])}"

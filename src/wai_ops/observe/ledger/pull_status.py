@@ -29,6 +29,13 @@ class GatewayDay:
     """Rows that the log itself lists before `counted_until`."""
     held_until_count: int | None
     """Rows held before `counted_until`."""
+    read_count: int | None
+    """What the log itself counted in the day's windows when each was read; None where one has no
+    such count, or where windows overlap."""
+    read_until: datetime | None
+    """The end of the last of those windows."""
+    is_read_early: bool
+    """A window was read so soon after its end that rows may have come late."""
     duplicate_count: int
     late_row_count: int
     late_field_count: int
@@ -91,11 +98,19 @@ def pulled_gateways(
 
 
 def read_completeness(
-    connection: duckdb.DuckDBPyConnection, since: datetime, until: datetime, gateway_id: str | None
+    connection: duckdb.DuckDBPyConnection,
+    since: datetime,
+    until: datetime,
+    gateway_id: str | None,
+    *,
+    settle_s: float,
 ) -> Completeness:
-    """Everything that the ledger knows of [since, until), which are midnights."""
+    """Everything that the ledger knows of [since, until), which are midnights.
+
+    Rows may come `settle_s` seconds after their time.
+    """
     window = {"since": to_naive(since), "until": to_naive(until)}
-    rows = run(connection, "pulls/status", **window, gateway_id=gateway_id)
+    rows = run(connection, "pulls/status", **window, gateway_id=gateway_id, settle_s=settle_s)
     names = GatewayDay.__dataclass_fields__
     days = [
         GatewayDay(**{name: to_aware(value) for name, value in zip(names, row, strict=True)})

@@ -78,10 +78,27 @@ windows as (
         sum(late_field_count)::bigint as late_field_count,
         count(*) as window_count,
         count(*) filter (reported_count > row_count) as partial_window_count,
-        bool_or(is_sampled) as is_sampled
-    from ingest_window
-    where since < $until
-        and until > $since
+        bool_or(is_sampled) as is_sampled,
+        -- Two pulls at once may have read windows that overlap, whose rows would count twice.
+        case when count(reported_count) = count(*) and not bool_or(is_overlapping)
+            then sum(reported_count)::bigint end as read_count,
+        max(until) as read_until,
+        bool_or(epoch(pulled_at - until) < $settle_s::double) as is_read_early
+    from (
+        select
+            *,
+            coalesce(
+                since < max(until) over (
+                    partition by gateway_id
+                    order by since, until
+                    rows between unbounded preceding and 1 preceding
+                ),
+                false
+            ) as is_overlapping
+        from ingest_window
+        where since < $until
+            and until > $since
+    )
     group by gateway_id, since::date
 )
 
@@ -95,6 +112,9 @@ select
     c.is_settled,
     l.listed_count,
     case when c.counted is not null then coalesce(a.held_until_count, 0) end as held_until_count,
+    w.read_count,
+    w.read_until,
+    coalesce(w.is_read_early, false) as is_read_early,
     coalesce(w.duplicate_count, 0) as duplicate_count,
     coalesce(w.late_row_count, 0) as late_row_count,
     coalesce(w.late_field_count, 0) as late_field_count,
