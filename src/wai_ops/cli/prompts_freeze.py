@@ -46,15 +46,21 @@ def freeze(
       wai prompts freeze triage -m "Shorter answers"
       wai prompts freeze -m "Release 12"
     """
+    from wai_ops.cli.diagnostics import note
     from wai_ops.cli.output import emit
+    from wai_ops.prompts.attributes import NAME, write_attributes
     from wai_ops.prompts.author import author_of
+    from wai_ops.prompts.lockfile import lock_path
     from wai_ops.prompts.store import freeze as freeze_now
     from wai_ops.prompts.store import freeze_table
 
     context: AppContext = ctx.obj
     folder = prompts_folder(context.settings, context.cwd)
     who = author or author_of(context.environ, folder.parent)
+    is_first = not lock_path(folder).exists()
     done = freeze_now(folder, names or [], message, who, context.clock)
+    if done and is_first and write_attributes(folder.parent):
+        note(f"{NAME} now says how git merges {lock_path(folder).name}: commit both")
     emit(freeze_table(done), Format.JSON if as_json else fmt)
 
 

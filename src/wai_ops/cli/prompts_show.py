@@ -118,16 +118,16 @@ def log(
 
 def _resolve(context: AppContext, reference: str) -> "tuple[Lock, Resolved]":
     """Looking at a prompt uses none: no policy is asked."""
-    from wai_ops.prompts.listing import unknown_prompt
     from wai_ops.prompts.lockfile import lock_path, read_lock
     from wai_ops.prompts.reference import parse_reference, resolve
-    from wai_ops.prompts.store import list_names
+    from wai_ops.prompts.store import list_names, no_such_prompt
 
     folder = prompts_folder(context.settings, context.cwd)
     lock = read_lock(lock_path(folder))
     parsed = parse_reference(reference)
-    if parsed.name not in lock.prompts and parsed.name not in list_names(folder):
-        raise unknown_prompt(folder, lock, parsed.name)
+    names = {*lock.prompts, *list_names(folder)}
+    if parsed.name not in names:
+        raise no_such_prompt(folder, parsed.name, names)
     return lock, resolve(lock, folder, parsed)
 
 

@@ -113,33 +113,63 @@ def walk(folder: Path, suffix: str, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{entry.name}"
 
 
-def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> None:
-    """Put a file in place: a reader sees the old content or the new, also after a power cut.
+def make_below(folder: Path, parts: Sequence[str]) -> int:
+    """Open a folder below `folder`, making what is missing and following no link.
 
-    Without `mode` the file keeps its own, and a new one gets what the umask leaves.
+    Raises PromptError when a part is a link or no folder.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    if mode is None:
-        with contextlib.suppress(FileNotFoundError):
-            mode = stat.S_IMODE(path.stat().st_mode)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+    shown = folder.name
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
-            file.write(content)
-            file.flush()
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+        descriptor = os.open(folder, _FOLDER)
+    except OSError as error:
+        raise PromptError(_reason(error), where=f"{shown}/") from error
+    for part in parts:
+        shown = f"{shown}/{part}"
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(part, dir_fd=descriptor)
+            inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+        except OSError as error:
+            raise PromptError(_reason(error), where=shown) from error
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, _FOLDER)
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place; it keeps its mode, and a new one gets what the umask leaves."""
+    mode = None
+    with contextlib.suppress(FileNotFoundError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+    descriptor = os.open(path.parent, _FOLDER)
     try:
-        os.fsync(descriptor)
+        write_in(descriptor, path.name, content, mode=mode)
     finally:
         os.close(descriptor)
+
+
+def write_in(descriptor: int, name: str, content: bytes, *, mode: int | None) -> None:
+    """Put a file in place in an open folder: a reader sees the old content or the new.
+
+    That holds after a power cut as well. Raises PromptError when the disk is full or read-only.
+    """
+    temporary = f".{name}.{os.getpid()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        file = os.open(temporary, flags, 0o666, dir_fd=descriptor)
+        try:
+            with open(file, "wb") as stream:  # noqa: PTH123 - a descriptor
+                stream.write(content)
+                stream.flush()
+                if mode is not None:
+                    os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.rename(temporary, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=descriptor)
+            raise
+        os.fsync(descriptor)
+    except OSError as error:
+        raise PromptError(f"cannot be written: {error.strerror}", where=name) from error

@@ -8,11 +8,10 @@ from pathlib import Path
 from wai_ops.core.errors import WaiError
 from wai_ops.core.table import Table, Unit, col
 from wai_ops.core.text import one_line
-from wai_ops.prompts.errors import PromptError
 from wai_ops.prompts.lockfile import Lock, PromptLock, lock_path, read_lock
 from wai_ops.prompts.names import check_prompt_name
 from wai_ops.prompts.source import load_source
-from wai_ops.prompts.store import list_names
+from wai_ops.prompts.store import list_names, no_such_prompt
 from wai_ops.prompts.version import digest
 
 
@@ -60,22 +59,10 @@ def log_prompt(folder: Path, name: str) -> Table[LogRow]:
     lock = read_lock(lock_path(folder))
     known = lock.get(check_prompt_name(name))
     if not known.versions and name not in list_names(folder):
-        raise unknown_prompt(folder, lock, name)
+        raise no_such_prompt(folder, name, {*list_names(folder), *lock.prompts})
     rows = sorted(_events(known), key=lambda row: row.happened_at, reverse=True)
     notes = () if rows else (f"nothing is frozen: wai prompts freeze {name} -m WHY",)
     return Table(row_type=LogRow, rows=rows, title=f"Log of {name}", notes=notes)
-
-
-def unknown_prompt(folder: Path, lock: Lock, name: str) -> PromptError:
-    """The error for a name that neither the lock nor the working tree has."""
-    from wai_ops.config.problems import nearest
-
-    near = nearest(name, {*list_names(folder), *lock.prompts})
-    return PromptError(
-        f"there is no prompt {name}",
-        where=folder.name,
-        hint=f"did you mean {near}?" if near else "see: wai prompts list",
-    )
 
 
 def labels_text(known: PromptLock) -> str:

@@ -74,14 +74,26 @@ def _add(prompts: dict[str, PromptLock], prompt: PromptLock, label: str) -> None
             hint="two branches froze it first: keep one block and freeze the other again",
         )
     numbers = [item.version for item in prompt.versions]
-    if len(set(numbers)) < len(numbers):
-        twice = next(number for number in numbers if numbers.count(number) > 1)
+    if (number := _twice(numbers)) is not None:
         raise PromptError(
-            f"version {twice} of {prompt.name} is there twice",
+            f"version {number} of {prompt.name} is there twice",
             where=where,
             hint="two branches froze it: keep one line and freeze the other again",
         )
+    if (name := _twice([item.label for item in prompt.canaries])) is not None:
+        raise PromptError(
+            f"{prompt.name} has two canaries for {name}",
+            where=where,
+            hint="two branches changed it: keep one line",
+        )
     prompts[prompt.name] = prompt
+
+
+def _twice(items: list[Any]) -> Any:
+    """The first that is there more than once."""
+    if len(set(items)) == len(items):
+        return None
+    return next(item for item in items if items.count(item) > 1)
 
 
 def _prompt(
@@ -93,8 +105,9 @@ def _prompt(
         versions=tuple(sorted(versions, key=lambda item: item.version)),
         labels=labels,
         canaries=tuple(lists["canaries"]),
-        approvals=tuple(lists["approvals"]),
-        releases=tuple(lists["releases"]),
+        # After a merge the lines of one branch stand behind those of the other.
+        approvals=tuple(sorted(lists["approvals"], key=lambda item: item.approved_at)),
+        releases=tuple(sorted(lists["releases"], key=lambda item: item.released_at)),
         line=line,
     )
 
@@ -200,7 +213,10 @@ def _parse(text: str, label: str) -> Any:
 
     document = parse(text.encode("utf-8"), label)
     if document.problems:
-        raise problems_error(label, document.problems)
+        error = problems_error(label, document.problems)
+        if any("duplicate key" in problem.message for problem in document.problems):
+            error.hint = "two branches changed it: keep one of the two lines"
+        raise error
     return document
 
 

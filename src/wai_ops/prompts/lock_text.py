@@ -33,8 +33,8 @@ def _block(prompt: PromptLock) -> str:
         lines += [_label(prompt, label) for label in sorted(prompt.labels)]
     for name, records in (
         ("canaries", sorted(prompt.canaries, key=lambda item: item.label)),
-        ("approvals", prompt.approvals),
-        ("releases", prompt.releases),
+        ("approvals", sorted(prompt.approvals, key=lambda item: item.approved_at)),
+        ("releases", sorted(prompt.releases, key=lambda item: item.released_at)),
     ):
         if records:
             lines.append(f"    {name}:")

@@ -22,7 +22,6 @@ ROLES = ("system", "user", "assistant")
 _FENCE = re.compile(r"---[ \t]*(?:\n|\Z)")
 _FENCE_LINE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _ROLE_LINE = re.compile(r"^\{%-?[ \t]*role[ \t]+([^%\n]*?)[ \t]*-?%\}[ \t]*$", re.MULTILINE)
-_BLANK_ENDS = re.compile(r"\A(?:[ \t]*\n)+|(?:\n[ \t]*)+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

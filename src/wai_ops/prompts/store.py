@@ -7,7 +7,7 @@ in between leaves a file that nobody names, and never a name without a file.
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from wai_ops.core.clock import Clock
 from wai_ops.core.errors import DataError, UsageError
 from wai_ops.core.table import Table, Unit, col
 from wai_ops.prompts.errors import PromptError
-from wai_ops.prompts.files import read_below, walk, write_whole
+from wai_ops.prompts.files import make_below, read_below, read_in, walk, write_in
 from wai_ops.prompts.lockfile import FrozenVersion, lock_path, read_lock, write_lock
 from wai_ops.prompts.names import check_prompt_name
 from wai_ops.prompts.source import SUFFIX, Source, load_source
@@ -69,6 +69,18 @@ def list_names(folder: Path) -> list[str]:
     return sorted(path.removesuffix(SUFFIX) for path in walk(folder, SUFFIX))
 
 
+def no_such_prompt(folder: Path, name: str, known: Iterable[str]) -> PromptError:
+    """The error for a name that is none of the known ones."""
+    from wai_ops.config.problems import nearest
+
+    near = nearest(name, known)
+    return PromptError(
+        f"there is no prompt {name}",
+        where=f"{folder.name}/{name}{SUFFIX}",
+        hint=f"did you mean {near}?" if near else "see: wai prompts list",
+    )
+
+
 def version_path(name: str, sha256: str) -> str:
     """The file of a version, relative to `prompts/`."""
     return f"{VERSIONS}/{name}/{sha256}.json"
@@ -107,9 +119,15 @@ def freeze(
 
     text = _one_line(message, "the message")
     who = _one_line(author, "the author")
+    known_names = list_names(folder)
+    for name in names:
+        if check_prompt_name(name) not in known_names:
+            raise no_such_prompt(folder, name, known_names)
+    if not known_names:
+        return []
     with locked(folder, clock):
         lock = read_lock(lock_path(folder))
-        sources = [load_source(folder, name) for name in names or list_names(folder)]
+        sources = [load_source(folder, name) for name in dict.fromkeys(names) or known_names]
         for source in sources:
             check_source(source)
         done: list[Frozen] = []
@@ -143,13 +161,7 @@ def locked(folder: Path, clock: Clock) -> Iterator[None]:
 
     The folder `.versions` itself is locked, so that no file is left behind.
     """
-    try:
-        (folder / VERSIONS).mkdir(exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot be made: {error.strerror}", where=f"{folder}/{VERSIONS}"
-        ) from error
-    descriptor = os.open(folder / VERSIONS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    descriptor = make_below(folder, [VERSIONS])
     try:
         _wait_for(descriptor, folder, clock)
         yield
@@ -176,20 +188,28 @@ def _wait_for(descriptor: int, folder: Path, clock: Clock) -> None:
 
 def _put(folder: Path, source: Source, sha256: str) -> str:
     """Write the file of a version unless it is there; return the SHA-256 of the file."""
-    path = folder / version_path(source.name, sha256)
-    if os.path.lexists(path):
-        # A freeze that was cut short, or the same content from another branch: it stays as it is.
-        content = read_below(folder, version_path(source.name, sha256), limit=MAX_BYTES)
-        if behaviour_digest(content) != sha256:
+    path = version_path(source.name, sha256)
+    parents, _, name = path.rpartition("/")
+    descriptor = make_below(folder, parents.split("/"))
+    try:
+        try:
+            # A freeze that was cut short, or the same from another branch: it stays as it is.
+            content = read_in(descriptor, name, limit=MAX_BYTES, where=f"{folder.name}/{path}")
+        except FileNotFoundError:
+            content = to_bytes(source)
+            write_in(descriptor, name, content, mode=0o444)
+        except OSError as error:
             raise DataError(
-                "is in the way and is not this version",
-                where=f"{folder.name}/{version_path(source.name, sha256)}",
-                hint="see wai prompts verify",
-            )
-    else:
-        content = to_bytes(source)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content, mode=0o444)
+                f"cannot be read: {error.strerror}", where=f"{folder.name}/{path}"
+            ) from error
+    finally:
+        os.close(descriptor)
+    if behaviour_digest(content) != sha256:
+        raise DataError(
+            "is in the way and is not this version",
+            where=f"{folder.name}/{path}",
+            hint="delete it: no version of the lock is in it",
+        )
     return hashlib.sha256(content).hexdigest()
 
 

@@ -67,7 +67,8 @@ RULES: dict[str, Rule] = {
             name="approval-missing",
             level=Level.ERROR,
             why="A protected label points at a version that none of its owners approved.",
-            fix="Have an owner approve it: wai prompts promote NAME VERSION LABEL --approver WHO",
+            fix="Have an owner approve it: wai prompts promote NAME VERSION LABEL --approved-by "
+            "WHO",
         ),
         Rule(
             id="WV010",
