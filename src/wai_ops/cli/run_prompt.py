@@ -1,18 +1,13 @@
-"""The project's prompts for commands: where they lie, and what may be used here."""
+"""The prompt that `--prompt` means: where prompts lie, and which may be used here."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from wai_ops.cli.prompts_app import prompts_folder
 from wai_ops.config.settings import Settings
 from wai_ops.prompts.release import Policy, policy_of
 from wai_ops.runtime.prompt_use import Found, find_prompt
-
-
-def prompts_folder(settings: Settings) -> Path:
-    """`prompts/` beside `wai.yaml`, or here."""
-    root = settings.config_file.parent if settings.config_file else Path()
-    return root / "prompts"
 
 
 def policy(settings: Settings, environ: Mapping[str, str], *, allow_work: bool) -> Policy:
@@ -33,7 +28,7 @@ def find(
     """Find the prompt that `--prompt` means for this conversation."""
     return find_prompt(
         text,
-        folder=prompts_folder(settings),
+        folder=prompts_folder(settings, Path()),
         policy=policy(settings, environ, allow_work=allow_work),
         tenant=tenant,
         conversation_id=conversation_id,

@@ -228,6 +228,8 @@ class PromptSettings:
         default_factory=dict
     )
     """Label -> who may approve a version for it; holds for the label's tenants as well."""
+    self_approval: bool = False
+    """Whether whoever froze a version may approve it."""
     thresholds: PromptThresholds = field(default_factory=PromptThresholds)
     lint: LintSettings = field(default_factory=LintSettings)
 

@@ -84,6 +84,7 @@ defaults:
 #   allow_work_in_ci: false
 #   protected:
 #     production: ["ann@example.com"]
+#   self_approval: false
 #   thresholds:
 #     warn_monthly_usd: "10"
 #     fail_monthly_usd: "500"
