@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import signal
 import subprocess
 import time
@@ -123,3 +124,43 @@ def test_any_order_and_repetition_of_imports_gives_the_same_ledger(
         folder / "state",
         "select log_id, gateway_input_tokens, cost_usd > 0 from model_call order by log_id",
     ) == [(f"log-{row:08}", 1000 + row, True) for row in expected]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.8])
+def test_a_full_disk_ends_an_import_and_the_next_one_completes_it(
+    wai: Wai, project: Path, share: float
+) -> None:
+    """Exit 6 that says what to do; each file is in the ledger as a whole or not at all."""
+    each, rng = 4000, random.Random(7)
+    for number in range(4):
+        rows = [
+            gateway_row(number * each + place, event_id=rng.randbytes(60).hex())
+            for place in range(each)
+        ]
+        write_rows(project / "logs" / f"{number}.ndjson", rows)
+    first = str(project / "logs" / "0.ndjson")
+    assert wai("logs", "import", first).exit_code == 0
+    begun = (project / ".wai" / "ledger.duckdb").stat().st_size
+    room = int(begun + share * (_size_when_full(wai, project) - begun))
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    process = wai.start("logs", "import", "logs", preexec_fn=limit)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (6, b""), err.decode()
+    assert b"cannot write" in err
+    assert b"hint: free some space" in err
+    count, distinct, _ = in_ledger(project / ".wai", SUM)[0]
+    assert count == distinct
+    assert count % each == 0
+    assert count < 4 * each
+    assert wai("logs", "import", "logs").exit_code == 0
+    assert in_ledger(project / ".wai", SUM)[0][:2] == (4 * each, 4 * each)
+
+
+def _size_when_full(wai: Wai, project: Path) -> int:
+    """How large the ledger becomes with room enough."""
+    other = Wai(project, wai.environ | {"WAI_STATE_DIR": str(project / "other")})
+    assert other("logs", "import", "logs").exit_code == 0
+    return (project / "other" / "ledger.duckdb").stat().st_size

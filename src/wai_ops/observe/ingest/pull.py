@@ -138,6 +138,7 @@ class _Pull:
             try:
                 self._carry_out(plan)
                 self._refresh_ratings(whole)
+                self._ledger.finish()
             except BaseException as error:
                 self._halt.throw()
                 if isinstance(error, WaiError):
@@ -149,7 +150,6 @@ class _Pull:
                 else:
                     self._watcher.say(self.result.kept())
                 raise
-            self._ledger.finish()
         elapsed = self._clock.monotonic() - started
         self.result.elapsed_s = Decimal(f"{elapsed:.3f}")
         self.result.removed = dict(self._removed)
