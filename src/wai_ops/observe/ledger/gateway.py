@@ -203,7 +203,7 @@ class _Ingest:
                 f"cannot read the log rows of {self.batch.ingest_source}: {first_line(failure)}"
             ) from failure
         try:
-            return self._read([good], "objects")
+            return self._read([good], "texts")
         finally:
             good.unlink()
 
@@ -217,6 +217,7 @@ class _Ingest:
 
     def _read(self, files: Sequence[Path], shape: str) -> _Counts:
         connection = self.connection
+        run(connection, "gateway/one_thread")
         fill_prices(connection, self.prices, self.models)
         self.boundary = last_row(connection)
         run(connection, "gateway/set_prefilter", prefilter=self.redactor.prefilter)
@@ -262,7 +263,7 @@ class _Ingest:
                 ]
                 file.write(encode(lines))
         run(connection, "gateway/suspects_delete", boundary=self.boundary)
-        self._insert([spool], "objects", is_first_look=False)
+        self._insert([spool], "texts", is_first_look=False)
         spool.unlink()
 
     def _settle_held(self, counts: _Counts) -> tuple[int, int, int]:

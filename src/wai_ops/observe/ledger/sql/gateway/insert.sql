@@ -31,6 +31,7 @@ read as (
         -- Usage of a failed call that is all zero says nothing.
         best_input is not null and (is_success or best_input > 0 or best_output > 0) as is_used,
         case
+            when model_place = 0 then 0
             when getvariable('price_first_day') is null then model_place
             when started_at < getvariable('price_first_day')::date then model_place
             else model_place + len(getvariable('price_names')::varchar[]) * list_extract(
@@ -52,7 +53,7 @@ looked_up as (
                 or list_contains($unbilled::varchar[], failure)
         end as is_free,
         turn_index is not null and attempt is not null as has_lineage,
-        list_extract(getvariable('price_packed')::bigint[], if(model_place > 0, cell, 0)) as packed
+        list_extract(getvariable('price_packed')::bigint[], cell) as packed
     from read
 ),
 rated as (
@@ -60,12 +61,10 @@ rated as (
         *,
         if(packed < 0, -1 - packed, packed) as rates,
         case
-            when packed is null and model_place > 0
-                then list_extract(getvariable('price_fine_in')::hugeint[], cell)
+            when packed is null then list_extract(getvariable('price_fine_in')::hugeint[], cell)
         end as fine_in,
         case
-            when packed is null and model_place > 0
-                then list_extract(getvariable('price_fine_out')::hugeint[], cell)
+            when packed is null then list_extract(getvariable('price_fine_out')::hugeint[], cell)
         end as fine_out
     from looked_up
 ),
@@ -188,23 +187,12 @@ select
         when neurons_e12 is not null
             then (neurons_e12::decimal(26, 0) * 0.000000000001)::decimal(24, 12)
     end as neurons,
-    case
-        when is_estimated then null
-        when packed is not null then ((rates >> 42)::decimal(7, 0) * 0.000011)::decimal(18, 12)
-        when fine_in is not null then usd_of_fine(fine_in)
-    end as in_usd_per_m,
-    case
-        when is_estimated then null
-        when packed is not null
-            then (((rates >> 21) & 2097151)::decimal(7, 0) * 0.000011)::decimal(18, 12)
-        when fine_in is not null
-            then usd_of_fine(list_extract(getvariable('price_fine_cached')::hugeint[], cell))
-    end as cached_in_usd_per_m,
-    case
-        when is_estimated then null
-        when packed >= 0 then ((rates & 2097151)::decimal(7, 0) * 0.000011)::decimal(18, 12)
-        when fine_out is not null then usd_of_fine(fine_out)
-    end as out_usd_per_m,
+    if(is_estimated, null, list_extract(getvariable('price_in_usd')::decimal(18, 12)[], cell))
+        as in_usd_per_m,
+    if(is_estimated, null, list_extract(getvariable('price_cached_usd')::decimal(18, 12)[], cell))
+        as cached_in_usd_per_m,
+    if(is_estimated, null, list_extract(getvariable('price_out_usd')::decimal(18, 12)[], cell))
+        as out_usd_per_m,
     case
         when is_estimated then 'gateway'
         when not is_priced then null

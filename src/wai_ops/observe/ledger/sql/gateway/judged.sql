@@ -22,7 +22,7 @@ select
         or regexp_matches(
             concat_ws(
                 ' ',
-                path,
+                nullif(path, '/v1/chat/completions'),
                 user_agent,
                 meta_tenant,
                 meta_workflow,

@@ -1,5 +1,6 @@
 -- Log rows as the Logs API lists them, with metadata as an object. Columns that are not named here
--- are not read; a value of another type is an error.
+-- are not read; a value of another type is an error, and so is a longer row: smaller pieces of the
+-- file are read faster. lines_texts.sql reads both.
 create or replace temp view log_line as
 select
     * exclude (metadata, usage_metadata, timings),
@@ -16,7 +17,7 @@ select
 from read_json(
     getvariable('log_files')::varchar[],
     format = 'newline_delimited',
-    maximum_object_size = 33554432,
+    maximum_object_size = 4194304,
     columns = {
         id: 'VARCHAR',
         created_at: 'TIMESTAMPTZ',

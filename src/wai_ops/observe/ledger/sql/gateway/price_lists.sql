@@ -26,6 +26,16 @@ set variable price_fine_cached = (
 set variable price_fine_out = (
     select list((rate_out * 1000000)::hugeint order by number) from price_grid
 );
+-- What a report says that a call was priced at.
+set variable price_in_usd = (
+    select list(usd_of_fine((rate_in * 1000000)::hugeint) order by number) from price_grid
+);
+set variable price_cached_usd = (
+    select list(usd_of_fine((rate_cached * 1000000)::hugeint) order by number) from price_grid
+);
+set variable price_out_usd = (
+    select list(usd_of_fine((rate_out * 1000000)::hugeint) order by number) from price_grid
+);
 set variable price_sources = (select list(price_source order by number) from price_grid);
 set variable price_dates = (select list(price_as_of order by number) from price_grid);
 set variable price_is_uniform = (
