@@ -12,8 +12,8 @@ from jinja2 import filters as builtin
 from jinja2.runtime import Context, Undefined
 from jinja2.utils import _PassArg, pass_context
 
-from wai_ops.prompts.allowance import MAX_ITEMS, TooMuch, weight
-from wai_ops.prompts.unknown import first_unknown
+from wai_ops.prompts.allowance import MAX_ITEMS, MAX_VALUE, TooMuch, weight
+from wai_ops.prompts.unknown import Unknown, first_unknown
 
 Filter = Callable[..., Any]
 _FROM_JINJA = (
@@ -30,6 +30,8 @@ _TAKES_TEXT = frozenset(
     | {*("lower", "replace", "reverse", "title", "trim", "truncate", "upper", "wordcount")}
 )
 _MAX_WIDTH = 1000
+_MAX_INDENT = 8
+_MAX_DEPTH = 64
 
 
 def scalar_text(value: Any) -> str:
@@ -50,11 +52,40 @@ def to_json(value: Any, indent: int | None = None) -> str:
     """Write a value as JSON with sorted keys: the same data is always the same text."""
     if isinstance(value, Undefined):
         return str(value)  # raises, naming the variable
-    if indent is not None and not 0 <= indent <= 16:
-        raise TooMuch("tojson indents by 0 to 16")
-    # Indenting deep data makes many spaces: what it can come to is known before.
-    weight(value)
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent, allow_nan=False)
+    if indent is not None and not 0 <= indent <= _MAX_INDENT:
+        raise TooMuch(f"tojson indents by 0 to {_MAX_INDENT}")
+    depth = _depth(value)
+    # Every element may stand on a line of its own, behind as many spaces as it lies deep.
+    fits_text(weight(value) * (1 + (indent or 0) * depth))
+    return json.dumps(
+        value,
+        ensure_ascii=False,
+        sort_keys=True,
+        indent=indent,
+        allow_nan=False,
+        default=_not_json,
+    )
+
+
+def _not_json(value: Any) -> Any:
+    if isinstance(value, Unknown):
+        value.ends()
+    raise TypeError("tojson writes plain data only")
+
+
+def _depth(value: Any) -> int:
+    """How deep data is nested. Raises TooMuch when that is deeper than any data of a prompt."""
+    depth, level = 0, [value]
+    while level := [
+        inner
+        for item in level
+        if isinstance(item, list | tuple | dict)
+        for inner in (item.values() if isinstance(item, dict) else item)
+    ]:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise TooMuch(f"tojson writes data of at most {_MAX_DEPTH} levels")
+    return depth
 
 
 def total(values: Any, attribute: Any = None, start: float = 0) -> Any:
@@ -125,7 +156,7 @@ def check_replace(text: Any, old: Any, new: Any, count: Any = None) -> None:
     """Refuse a replacement whose result would be too long."""
     if isinstance(text, str) and isinstance(old, str) and isinstance(new, str):
         found = text.count(old) if old else len(text) + 1
-        _fits(len(text) + found * len(new))
+        fits_text(len(text) + found * len(new))
     elif not isinstance(text, str):
         raise TypeError("replace works on text")
     if count is not None and not isinstance(count, int):
@@ -137,7 +168,7 @@ def _check_indent(text: Any, width: Any = 4, first: Any = False, blank: Any = Fa
     if not isinstance(text, str):
         raise TypeError("indent works on text")
     size = len(width) if isinstance(width, str) else _width(width)
-    _fits(len(text) + (text.count("\n") + 1) * size)
+    fits_text(len(text) + (text.count("\n") + 1) * size)
 
 
 def _check_count(value: Any, count: Any, fill_with: Any = None) -> None:
@@ -181,8 +212,7 @@ def _width(value: Any) -> int:
     return value
 
 
-def _fits(length: int) -> None:
-    from wai_ops.prompts.allowance import MAX_VALUE
-
+def fits_text(length: int) -> None:
+    """Refuse a text of that length. Raises TooMuch."""
     if length > MAX_VALUE:
         raise TooMuch(f"a text gets longer than {MAX_VALUE} characters")

@@ -1,10 +1,17 @@
 """The methods of texts, lists and mappings that a prompt may call, bounded like the filters."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import BuiltinMethodType
 from typing import Any
 
-from wai_ops.prompts.allowance import MAX_ITEMS, Allowance, TooMuch
+from wai_ops.prompts.allowance import (
+    MAX_BITS,
+    MAX_ITEMS,
+    MAX_VALUE,
+    Allowance,
+    TooMuch,
+    weight,
+)
 from wai_ops.prompts.filters import check_replace, scalar_text
 from wai_ops.prompts.unknown import first_unknown
 
@@ -81,9 +88,6 @@ class Each:
         return len(self._values)
 
 
-BinaryOperator = Callable[[Any, Any], Any]
-
-
 def check_binary(operator: str, left: Any, right: Any) -> None:
     """Refuse arithmetic whose result would be too long. Raises TooMuch and TypeError."""
     if operator == "%" and isinstance(left, str | bytes):
@@ -95,8 +99,6 @@ def check_binary(operator: str, left: Any, right: Any) -> None:
 
 
 def _check_product(left: Any, right: Any) -> None:
-    from wai_ops.prompts.allowance import MAX_BITS, MAX_VALUE, weight
-
     if isinstance(left, int) and isinstance(right, int):
         if left.bit_length() + right.bit_length() > MAX_BITS + 1:
             raise TooMuch(f"a number gets longer than {MAX_BITS} bits")
@@ -111,8 +113,6 @@ def _check_product(left: Any, right: Any) -> None:
 
 
 def _check_power(left: Any, right: Any) -> None:
-    from wai_ops.prompts.allowance import MAX_BITS
-
     if (
         isinstance(left, int)
         and isinstance(right, int)

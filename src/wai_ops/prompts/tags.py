@@ -76,6 +76,7 @@ def find_tags(text: str) -> list[Tag]:
             place += len(value)
             if kind in _ENDS:
                 found.append(_tag(start, place, inner, value))
+                inner = []
             elif kind not in _BEGINS and kind not in _IGNORED:
                 inner.append((kind, value))
                 size += 1
@@ -83,6 +84,9 @@ def find_tags(text: str) -> list[Tag]:
                 raise LexError(f"the tags are longer than {MAX_TOKENS} words and signs", number)
     except TemplateSyntaxError as error:
         raise LexError(one_line(error.message or "syntax error"), error.lineno) from error
+    if inner and inner[0][0] in _BEGINS:
+        # It has no end, as the parser will say; this is where.
+        found.append(_tag(start, len(text), inner, ""))
     return found
 
 
