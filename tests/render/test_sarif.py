@@ -181,7 +181,7 @@ def test_a_finding_names_its_rule_level_place_and_text() -> None:
     (result,) = run["results"]
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "WP002"
     assert result["level"] == "warning"
-    assert result["message"]["text"] == "not in order sort them"
+    assert result["message"]["text"] == "not in order. sort them"
     assert result["locations"][0]["physicalLocation"] == {
         "artifactLocation": {
             "uri": "apps/my%20desk/prompts/triage.prompt",

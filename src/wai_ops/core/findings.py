@@ -60,6 +60,11 @@ class Finding:
     the message does."""
 
     @property
+    def text(self) -> str:
+        """Message and hint as two sentences."""
+        return f"{self.message.removesuffix('.')}. {self.hint}" if self.hint else self.message
+
+    @property
     def place(self) -> str:
         """`file:line:column`, as much of it as is known."""
         parts = [self.file]

@@ -81,7 +81,7 @@ def to_summary(
 def _table(findings: Sequence[Finding]) -> str:
     rows = ["| Level | Rule | Where | What |", "| --- | --- | --- | --- |"]
     for finding in findings[:MOST_ROWS]:
-        what = one_line(finding.message + (f" {finding.hint}" if finding.hint else ""), 1000)
+        what = one_line(finding.text, 1000)
         where = one_line(finding.place)
         cells = [finding.level.value, one_line(finding.rule), where, what]
         rows.append(f"| {' | '.join(map(escape, cells))} |")

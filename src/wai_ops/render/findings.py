@@ -27,13 +27,16 @@ def to_text(
     `counted` says how much was looked at: `12 prompts`.
     """
     lines: list[str] = []
+    said: set[tuple[str, str]] = set()
     for finding in findings:
         rule = rules.get(finding.rule)
         name = f" {rule.name}" if rule else ""
         head = f"{one_line(finding.place) or '(no file)'}: {finding.level.value} {finding.rule}"
         lines.append(head + name)
         lines += _wrapped(finding.message, width, "")
-        if finding.hint:
+        # What to do is said once a rule: the tenth time it would hide the findings.
+        if finding.hint and (finding.rule, finding.hint) not in said:
+            said.add((finding.rule, finding.hint))
             lines += _wrapped(finding.hint, width, "fix: ")
         lines.append("")
     seen = f" ({counted})" if counted else ""

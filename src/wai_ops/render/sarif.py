@@ -52,12 +52,11 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _result(finding: Finding, place: int, prefix: str, seen: Counter[str]) -> dict[str, Any]:
-    text = finding.message + (f" {finding.hint}" if finding.hint else "")
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": place,
         "level": finding.level.value,
-        "message": {"text": without_surrogates(text)},
+        "message": {"text": without_surrogates(finding.text)},
         "partialFingerprints": {"primaryLocationLineHash": _fingerprint(finding, prefix, seen)},
     }
     if finding.file:
