@@ -1,6 +1,13 @@
 """`wai prompts`: the commands on prompts, each registering itself on the group's app."""
 
-from wai_ops.cli import prompts_freeze, prompts_lint, prompts_release, prompts_show
+from wai_ops.cli import prompts_diff, prompts_freeze, prompts_lint, prompts_release, prompts_show
 from wai_ops.cli.prompts_app import app
 
-__all__ = ["app", "prompts_freeze", "prompts_lint", "prompts_release", "prompts_show"]
+__all__ = [
+    "app",
+    "prompts_diff",
+    "prompts_freeze",
+    "prompts_lint",
+    "prompts_release",
+    "prompts_show",
+]

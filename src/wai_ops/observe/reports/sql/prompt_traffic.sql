@@ -1,0 +1,35 @@
+-- The traffic of one prompt by workflow, model and how much of the input was cached: nothing, up to
+-- the stable prefix, or beyond it, where a conversation's own history was found again. Only requests
+-- that a model answered and counted; `prompt_counts.sql` has them all.
+select
+    workflow,
+    model,
+    -- Flags may have changed something: 3+model is still traffic of version 3.
+    split_part(prompt_version, '+', 1) is not distinct from $version as is_basis,
+    case
+        when coalesce(cached_input_tokens, 0) = 0 then 'none'
+        when cached_input_tokens <= $prefix_tokens then 'prefix'
+        else 'beyond'
+    end as reach,
+    count(*) as call_count,
+    coalesce(sum(turn_index), 0)::bigint as turn_sum,
+    coalesce(sum(greatest(turn_index, 1)), 0)::bigint as cached_turn_sum,
+    count(cached_input_tokens) as reported_count,
+    sum(input_tokens)::bigint as input_tokens,
+    coalesce(sum(least(cached_input_tokens, input_tokens)), 0)::bigint as cached_input_tokens,
+    sum(output_tokens)::bigint as output_tokens,
+    -- What is left of the output under another limit.
+    sum(least(output_tokens, coalesce($output_limit, output_tokens)))::bigint
+        as limited_output_tokens,
+    count(*) filter (finish_reason = 'length') as cut_count
+from model_call
+where prompt_name = $prompt
+    and started_at >= $since
+    and started_at < $until
+    and gateway_cache_hit is distinct from true
+    and cost_state <> 'none'
+    and model is not null
+    and input_tokens is not null
+    and output_tokens is not null
+group by all
+order by workflow, model, is_basis, reach

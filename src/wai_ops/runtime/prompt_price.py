@@ -1,0 +1,175 @@
+"""What a changed prompt costs at given traffic: arithmetic over the rows of the ledger. Pure.
+
+The same requests are priced twice. Before: as they were counted. After: each carries as many more
+tokens as the new version is longer, and finds as much cached as the new version lets it:
+
+- a request that found nothing finds nothing;
+- one that found the prompt's stable prefix finds the new one, in proportion;
+- one that found its conversation's own history finds that again, as much longer as it has become.
+
+Tokens are averages over requests and so are not whole; money is Decimal from end to end.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from wai_ops.core.money import COST_DIGITS, Rates
+from wai_ops.observe.reports.prompt_rows import LiveConversations, PromptTraffic, Reach
+from wai_ops.prompts.diff import VersionDiff
+from wai_ops.prompts.tokens import whole_blocks
+
+_MILLION = Decimal(1_000_000)
+_NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Tokens of some requests together; `cached` is a part of `input`."""
+
+    input: Decimal = _NOTHING
+    cached: Decimal = _NOTHING
+    output: Decimal = _NOTHING
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        """Both together."""
+        return Tokens(
+            input=self.input + other.input,
+            cached=self.cached + other.cached,
+            output=self.output + other.output,
+        )
+
+    def cost_usd(self, rates: Rates | None) -> Decimal | None:
+        """At these rates; None where a price is not known."""
+        if rates is None or (rates.out_usd_per_m is None and self.output):
+            return None
+        return (
+            (self.input - self.cached) * rates.in_usd_per_m
+            + self.cached * rates.cached_in_usd_per_m
+            + self.output * (rates.out_usd_per_m or _NOTHING)
+        ) / _MILLION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """The requests of one workflow on one model, before and after."""
+
+    workflow: str | None
+    before: Tokens
+    after: Tokens
+    before_usd: Decimal | None
+    after_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceQuestion:
+    """What is to be priced."""
+
+    diff: VersionDiff
+    rates: Callable[[str], Rates | None]
+    """Of a model, today."""
+    warm_ratio: Callable[[str], Decimal]
+    """Of a model: the share of first requests that find a cacheable prefix warm. Used only where
+    the traffic cannot say, because the prefix was too short to be cached before."""
+
+
+def price_traffic(rows: Iterable[PromptTraffic], question: PriceQuestion) -> list[Priced]:
+    """Price observed requests before and after the change."""
+    by_workflow: dict[str | None, list[PromptTraffic]] = {}
+    for row in rows:
+        by_workflow.setdefault(row.workflow, []).append(row)
+    return [
+        _priced(row, weight, question)
+        for group in by_workflow.values()
+        for row, weight in _weighted(group)
+    ]
+
+
+def _weighted(rows: Sequence[PromptTraffic]) -> list[tuple[PromptTraffic, Decimal]]:
+    """The requests of the version itself, each standing for as many as there were of all versions.
+
+    Where it has none, those of all versions.
+    """
+    own = [row for row in rows if row.is_basis]
+    if not own:
+        return [(row, Decimal(1)) for row in rows]
+    weight = Decimal(sum(row.call_count for row in rows)) / sum(row.call_count for row in own)
+    return [(row, weight) for row in own]
+
+
+def _priced(row: PromptTraffic, weight: Decimal, question: PriceQuestion) -> Priced:
+    diff = question.diff
+    # What ran is what is changed; of other versions' requests, what this version would have run on.
+    before_model = row.model if row.is_basis else diff.before.model or row.model
+    is_changed = diff.before.model != diff.after.model and before_model == diff.before.model
+    after_model = diff.after.model if is_changed and diff.after.model else before_model
+    before = Tokens(
+        input=weight * row.input_tokens,
+        cached=weight * row.cached_input_tokens,
+        output=weight * row.output_tokens,
+    )
+    count, turns = weight * row.call_count, weight * row.turn_sum
+    opening, turn = diff.tokens.opening_delta_tokens, diff.tokens.turn_delta_tokens
+    longer = before.input + count * opening + (count + turns) * turn
+    found = _cached(row, weight, question, after_model)
+    after = Tokens(
+        input=max(longer, _NOTHING),
+        cached=max(min(found, longer), _NOTHING),
+        output=weight * row.limited_output_tokens,
+    )
+    return Priced(
+        workflow=row.workflow,
+        before=before,
+        after=after,
+        before_usd=before.cost_usd(question.rates(before_model)),
+        after_usd=after.cost_usd(question.rates(after_model)),
+    )
+
+
+def _cached(
+    row: PromptTraffic, weight: Decimal, question: PriceQuestion, after_model: str
+) -> Decimal:
+    prefix, tokens = question.diff.prefix, question.diff.tokens
+    old, new = prefix.before_cacheable_tokens, prefix.after_cacheable_tokens
+    cached = weight * row.cached_input_tokens
+    match row.reach:
+        case Reach.PREFIX:
+            return cached * new / old if old else weight * row.call_count * new
+        case Reach.BEYOND:
+            longer = row.call_count * tokens.opening_delta_tokens
+            return cached + weight * (longer + row.cached_turn_sum * tokens.turn_delta_tokens)
+        case _ if new and not old and row.reported_count:
+            return weight * row.reported_count * new * question.warm_ratio(after_model)
+        case _:
+            return _NOTHING
+
+
+def rewarm_usd(
+    live: LiveConversations, question: PriceQuestion, kept_tokens: int
+) -> Decimal | None:
+    """What it costs once that running conversations lose their cached prefix; None: no price.
+
+    Each sends its next request with another beginning. What was warm of the last one is computed
+    again, but for `kept_tokens` that both versions begin with.
+    """
+    diff = question.diff
+    if not diff.tokens.is_opening_changed:
+        return _NOTHING
+    model = live.model
+    if diff.before.model != diff.after.model and model == diff.before.model:
+        model = diff.after.model or model
+    rates = question.rates(model)
+    if rates is None:
+        return None
+    lost = Decimal(max(0, live.warm_tokens - live.conversation_count * kept_tokens))
+    return lost * (rates.in_usd_per_m - rates.cached_in_usd_per_m) / _MILLION
+
+
+def kept_by_conversations(diff: VersionDiff) -> int:
+    """What a running conversation keeps warm when it changes over, in whole blocks."""
+    return whole_blocks(diff.tokens.same_values_shared_tokens, diff.prefix.block_tokens)
+
+
+def rounded(amount: Decimal | None) -> Decimal | None:
+    """To the digits of a cost."""
+    return None if amount is None else amount.quantize(COST_DIGITS)
