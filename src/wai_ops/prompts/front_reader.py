@@ -28,6 +28,8 @@ _LEAST_MOST: dict[str, tuple[float, float]] = {
 }
 _WHOLE = frozenset({"max_output_tokens", "top_k", "seed"})
 
+_NOTHING = object()
+"""Stands for a file that was not read; the problem is noted."""
 TextOf = Callable[[str, str], str]
 """Path below `prompts/` and the place that names it -> the file's text."""
 
@@ -227,7 +229,7 @@ class _Front:
         """Read the file that a value names."""
         if not named.endswith(SUFFIXES):
             self._problem(f"{key}: names a file that ends in {', '.join(SUFFIXES)}", path)
-            return None
+            return _NOTHING
         return read_data(self._text_of(named, self._where(path)), named)
 
     def _tools(self) -> tuple[Mapping[str, Any], ...]:
@@ -237,30 +239,36 @@ class _Front:
         where = self._where(("tools",))
         if isinstance(value, str):
             where, value = f"prompts/{value}", self._file("tools", value, ("tools",))
+            if value is _NOTHING:
+                return ()
             if isinstance(value, dict):  # YAML files are mappings: `tools:` and the list
                 value = value.get("tools", value)
         if not isinstance(value, list):
             self._problem("tools: must be a list of tools, or the path of a file", ("tools",))
             return ()
-        found = []
-        for position, item in enumerate(value):
-            at: DataPath = ("tools", position)
-            tool = self._file("tools", item, at) if isinstance(item, str) else item
-            if problem := _tool_problem(tool):
-                mark = self._document.marks.get(at)
-                if mark is None:
-                    raise PromptError(f"tool {position + 1}: {problem}", where=where)
-                self._problem(f"tool {position + 1}: {problem}", at)
-            found.append(tool)
-        names = [_tool_name(tool) for tool in found]
+        found = [self._tool(position, item, where) for position, item in enumerate(value)]
+        tools = [tool for tool in found if tool is not _NOTHING]
+        names = [_tool_name(tool) for tool in tools]
         for name in sorted({name for name in names if name and names.count(name) > 1}):
             self._problem(f"the tool `{one_line(name)}` is there twice", ("tools",))
-        return tuple(found)
+        return tuple(tools)
+
+    def _tool(self, position: int, item: Any, where: str) -> Any:
+        """Read one tool; `where` is the file of the list when it is another one."""
+        at: DataPath = ("tools", position)
+        tool = self._file("tools", item, at) if isinstance(item, str) else item
+        if tool is not _NOTHING and (problem := _tool_problem(tool)):
+            if at not in self._document.marks:
+                raise PromptError(f"tool {position + 1}: {problem}", where=where)
+            self._problem(f"tool {position + 1}: {problem}", at)
+        return tool
 
     def _schema(self) -> Mapping[str, Any] | None:
         value = plain(self._data.get("output_schema"))
         if isinstance(value, str):
             value = self._file("output_schema", value, ("output_schema",))
+        if value is _NOTHING:
+            return None
         if value is None or isinstance(value, dict):
             return value
         self._problem("output_schema: must be a JSON Schema or its path", ("output_schema",))
