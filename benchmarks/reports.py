@@ -1,6 +1,7 @@
 """How long reports take on large ledgers: cold processes, against the same query in bare DuckDB.
 
-Ledgers of made-up calls (`rows.py`) with their day roll-ups. Measured, taking turns:
+Ledgers of made-up calls (`rows.py`) with their day roll-ups; of a conversation in three an outcome
+was recorded, so that every report counts the resolved ones. Measured, taking turns:
 
 - `wai report cost` from roll-ups against the same report made from the table (promise: <= 0.5x);
 - slices that only the table can answer against a minimal Python + duckdb script that runs the same
@@ -65,12 +66,12 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
 SLICES: dict[str, tuple[list[str], list[str]]] = {
     "cost of one provider by tenant": (
         ["cost", "--by", "tenant", "--where", "provider=workers-ai"],
-        ["cost"],
+        ["cost", "cost_resolved"],
     ),
     "cost of a workflow by model, 10 days": (
         ["cost", "--by", "model", "--where", "workflow=workflow-3", "--since", "2026-02-05T07:30",
          "--until", "2026-02-15T19:00"],
-        ["cost"],
+        ["cost", "cost_resolved"],
     ),
     "affinity by model": (["affinity", "--by", "model"], ["affinity", "affinity_pairs"]),
 }  # fmt: skip
@@ -125,8 +126,8 @@ def _prepare(path: Path, arguments: list[str], queries: list[str]) -> None:
     where = parse_where([options["--where"]] if "--where" in options else [])
     window = parse_window(options.get("--since"), options.get("--until"), now=NOW)
     by = Dimension(options["--by"])
-    ranks = list(low_ranks())
-    prepared = [filled_text(name, Slice(window, where), by, ranks=ranks) for name in queries]
+    values = {"ranks": list(low_ranks()), "is_parted": by is Dimension.TENANT}
+    prepared = [filled_text(name, Slice(window, where), by, **values) for name in queries]
     path.write_bytes(pickle.dumps(prepared))
 
 
@@ -163,7 +164,8 @@ def _ledger(folder: Path, row_count: int) -> Path:
     project = folder / f"rows-{row_count}"
     if not (project / "wai.yaml").exists():
         project.mkdir(parents=True)
-        fill_ledger(project / ".wai", row_count, start=START)
+        outcomes = row_count // 10
+        fill_ledger(project / ".wai", row_count, start=START, outcomes=outcomes)
         (project / "wai.yaml").write_text('version: "1"\n')
     return project
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from wai_ops.core.clock import SystemClock
+from wai_ops.observe.ledger.conversations import refresh_conversations
 from wai_ops.observe.ledger.database import open_ledger_file, transaction
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.rollup import refresh_rollups
@@ -37,8 +38,13 @@ def write_log_rows(path: Path, row_count: int, *, start: datetime, days: int = 3
     return path.stat().st_size
 
 
-def fill_ledger(state_dir: Path, row_count: int, *, start: datetime, days: int = 30) -> None:
-    """Make a ledger in `state_dir` with so many calls, half of them matched, and its roll-ups."""
+def fill_ledger(
+    state_dir: Path, row_count: int, *, start: datetime, days: int = 30, outcomes: int = 0
+) -> None:
+    """Make a ledger in `state_dir` with so many calls, half of them matched, and its roll-ups.
+
+    The outcomes are those of so many conversations, of three calls each.
+    """
     clock = SystemClock()
     with ledger_lock(state_dir, clock), open_ledger_file(state_dir, clock) as connection:
         with transaction(connection):
@@ -53,4 +59,9 @@ def fill_ledger(state_dir: Path, row_count: int, *, start: datetime, days: int =
             connection.execute(
                 "insert into rollup_dirty select distinct started_at::date from model_call"
             )
+            if outcomes:
+                connection.execute(
+                    (SQL / "fill_outcomes.sql").read_text("utf-8"), {"outcome_count": outcomes}
+                )
         refresh_rollups(connection, clock)
+        refresh_conversations(connection)

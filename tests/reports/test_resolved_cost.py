@@ -10,7 +10,8 @@ from support.calls import call, end, hours, ledger_of
 from support.facts import NOON
 from wai_ops.core.window import Window
 from wai_ops.observe.reports import cost
-from wai_ops.observe.reports.cost import cost_report, per_resolved
+from wai_ops.observe.reports.cost import cost_report
+from wai_ops.observe.reports.resolved import per_resolved
 from wai_ops.observe.reports.slice import Dimension, Slice, parse_where
 
 ALWAYS = Slice(Window(None, None))

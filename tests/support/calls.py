@@ -9,11 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from support.facts import NOON, ManualClock
+from wai_ops.observe.ledger.conversations import refresh_conversations
 from wai_ops.observe.ledger.rollup import refresh_rollups
 from wai_ops.observe.ledger.store import Store, open_ledger
 
 Call = dict[str, Any]
-DERIVED = ("rollup_day", "rollup_failure", "rollup_latency", "rollup_dirty")
+TABLES = (
+    "model_call",
+    "outcome",
+    "rollup_day",
+    "rollup_failure",
+    "rollup_latency",
+    "rollup_dirty",
+    "conversation_day",
+    "conversation_outcome",
+    "rollup_conversation",
+    "conversation_stale",
+    "outcome_dirty",
+)
 
 
 def call(number: int, **changes: Any) -> Call:
@@ -58,9 +71,21 @@ def call(number: int, **changes: Any) -> Call:
 
 def fill(store: Store, rows: Iterable[Call]) -> None:
     """Make these the only calls of the ledger, with their roll-ups."""
-    connection = store.connection
-    for table in ("model_call", "outcome", *DERIVED):
-        connection.execute(f"delete from {table}")
+    clear(store)
+    add(store, rows)
+    roll_up(store)
+    assert store.connection.execute("from rollup_dirty").fetchall() == []
+
+
+def clear(store: Store) -> None:
+    """Forget every call and outcome, and what was made of them."""
+    for table in TABLES:
+        store.connection.execute(f"delete from {table}")
+    store.connection.execute("delete from wai_meta where key = 'conversations_kept'")
+
+
+def add(store: Store, rows: Iterable[Call]) -> None:
+    """Load calls, and note their days as whoever loads calls does."""
     by_names: dict[tuple[str, ...], list[Call]] = defaultdict(list)
     for row in rows:
         by_names[tuple(row)].append(row)
@@ -68,10 +93,25 @@ def fill(store: Store, rows: Iterable[Call]) -> None:
         marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(alike))
         values = [_naive(row[name]) for row in alike for name in names]
         columns = ", ".join(names)
-        connection.execute(f"insert into model_call ({columns}) values {marks}", values)
-    connection.execute("insert into rollup_dirty select distinct started_at::date from model_call")
-    refresh_rollups(connection, ManualClock())
-    assert connection.execute("from rollup_dirty").fetchall() == []
+        store.connection.execute(f"insert into model_call ({columns}) values {marks}", values)
+        days = [(_naive(row["started_at"]).date(),) for row in alike]
+        store.connection.executemany("insert into rollup_dirty values (?)", days)
+
+
+def remove(store: Store, since: datetime, until: datetime) -> None:
+    """Forget the calls of [since, until), and note their days."""
+    part = {"since": _naive(since), "until": _naive(until)}
+    chosen = "where started_at >= $since and started_at < $until"
+    store.connection.execute(
+        f"insert into rollup_dirty select distinct started_at::date from model_call {chosen}", part
+    )
+    store.connection.execute(f"delete from model_call {chosen}", part)
+
+
+def roll_up(store: Store) -> None:
+    """Bring everything derived up to date, as opening the ledger does."""
+    refresh_rollups(store.connection, ManualClock())
+    refresh_conversations(store.connection)
 
 
 def end(store: Store, conversation_id: str, outcome: str, **changes: Any) -> None:
@@ -87,6 +127,10 @@ def end(store: Store, conversation_id: str, outcome: str, **changes: Any) -> Non
     names, marks = ", ".join(values), ", ".join(f"${name}" for name in values)
     bound = {key: _naive(value) for key, value in values.items()}
     store.connection.execute(f"insert into outcome ({names}) values ({marks})", bound)
+    store.connection.execute(
+        "insert into outcome_dirty values ($tenant, $workflow, $conversation_id)",
+        {name: values[name] for name in ("tenant", "workflow", "conversation_id")},
+    )
 
 
 @contextmanager

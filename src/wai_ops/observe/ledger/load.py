@@ -131,6 +131,8 @@ def _load_staged(
 
 def _insert(connection: duckdb.DuckDBPyConnection, kind: str, clock: Clock) -> int:
     """Load the staged facts of a kind that can be read; return how many."""
+    if kind == "outcome":
+        run(connection, "load/outcome_dirty")
     if kind != ATTEMPT:
         return run_count(connection, f"load/{kind}_insert")
     run(connection, "calls/arrived")

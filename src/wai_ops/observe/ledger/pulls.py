@@ -255,8 +255,8 @@ class PullLedger:
     def _rate(
         self, connection: duckdb.DuckDBPyConnection, since: datetime, until: datetime
     ) -> None:
-        run(connection, "pulls/feedback_delete", since=since, until=until)
-        run(connection, "pulls/feedback_insert", since=since, until=until)
+        for name in ("dirty", "delete", "insert", "dirty"):
+            run(connection, f"pulls/feedback_{name}", since=since, until=until)
 
     def _table(self, connection: duckdb.DuckDBPyConnection) -> WindowTable:
         return WindowTable(connection, self.gateway_id, self.source)

@@ -7,6 +7,7 @@ same transaction; here such days are made anew. They are therefore always either
 import duckdb
 
 from wai_ops.core.clock import Clock
+from wai_ops.observe.ledger.conversations import note_days
 from wai_ops.observe.ledger.database import run, transaction
 
 _DAYS_AT_A_TIME = 31
@@ -21,6 +22,7 @@ def refresh_rollups(connection: duckdb.DuckDBPyConnection, clock: Clock) -> int:
         some = days[start : start + _DAYS_AT_A_TIME]
         with transaction(connection):
             run(connection, "rollup/days", days=some)
+            note_days(connection)
             for table in _TABLES:
                 run(connection, f"rollup/{table}_delete")
                 run(connection, f"rollup/{table}_insert", since=some[0], last=some[-1])

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from wai_ops.core.clock import Clock
+from wai_ops.observe.ledger.conversations import refresh_conversations
 from wai_ops.observe.ledger.database import open_ledger_file, translated
 from wai_ops.observe.ledger.fold import FoldResult, fold_into
 from wai_ops.observe.ledger.lock import ledger_lock
@@ -79,6 +80,7 @@ def open_ledger(
         folded = fold_into(connection, state_dir, clock, progress)
         with translated(ledger_path(state_dir)):
             refresh_rollups(connection, clock)
+            refresh_conversations(connection)
         yield Store(connection, ledger_path(state_dir), folded)
 
 

@@ -7,9 +7,9 @@ group of which no call has a known cost has none either. Calls that cost nothing
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal
+from decimal import Decimal
 
-from wai_ops.core.money import COST_DIGITS, FREE_NEURONS_PER_DAY, USD_PER_NEURON
+from wai_ops.core.money import FREE_NEURONS_PER_DAY, USD_PER_NEURON
 from wai_ops.core.table import Table, Unit, col
 from wai_ops.core.text import one_line
 from wai_ops.observe.ledger.store import Store
@@ -23,9 +23,14 @@ from wai_ops.observe.reports.evidence import (
 )
 from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_rolled, query_slice
+from wai_ops.observe.reports.resolved import (
+    Ended,
+    ResolvedGroup,
+    ended_conversations,
+    per_resolved,
+)
 from wai_ops.observe.reports.slice import DAYS, Condition, Dimension, RollUp, Slice
 
-_WIDE = Context(prec=60)
 MOST_CONVERSATIONS = 1000
 """More rows than that are not made of conversations, of which there can be millions."""
 _NAMED = 5
@@ -104,18 +109,6 @@ class CostGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedGroup:
-    """A row of `cost_resolved.sql`: how the conversations of a group ended."""
-
-    name: str | None
-    is_total: bool
-    conversation_count: int
-    resolved_count: int
-    open_count: int
-    """Those of which nobody recorded an outcome."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupName:
     """A row of `cost_dearest.sql`."""
 
@@ -156,13 +149,15 @@ def cost_report(
     found = read_evidence(store, part)
     dearest = _dearest(store, part, by)
     groups = query_rolled(store, CostGroup, "cost", dearest or part, by, kept=kept)
-    ended = ended_conversations(store, dearest or part, by) if found.outcome_count else {}
+    ended: Ended = {}
+    if found.outcome_count:
+        ended = ended_conversations(store, dearest or part, by, is_rolled=is_rolled)
     if dearest is not None:
         everything = query_rolled(store, CostGroup, "cost", part, kept=kept)
         groups = [group for group in groups if not group.is_total]
         groups += [group for group in everything if group.is_total]
         if ended:
-            of_all = ended_conversations(store, part, Dimension.WORKFLOW)
+            of_all = ended_conversations(store, part, Dimension.WORKFLOW, is_rolled=is_rolled)
             ended[None, True] = of_all[None, True]
     total = next((group for group in groups if group.is_total), None)
     notes = [f"{part.describe()}: 0 requests of 0 runs"]
@@ -197,27 +192,7 @@ def _dearest(store: Store, part: Slice, by: Dimension) -> Slice | None:
     return replace(part, where=chosen + others)
 
 
-def ended_conversations(
-    store: Store, part: Slice, by: Dimension
-) -> dict[tuple[str | None, bool], ResolvedGroup]:
-    """How the conversations of each group ended, by its name and whether it is everything."""
-    is_parted = by in {Dimension.WORKFLOW, Dimension.TENANT, Dimension.CONVERSATION}
-    rows = query_slice(store, ResolvedGroup, "cost_resolved", part, by, is_parted=is_parted)
-    if is_parted:
-        everything = ResolvedGroup(
-            name=None,
-            is_total=True,
-            conversation_count=sum(row.conversation_count for row in rows),
-            resolved_count=sum(row.resolved_count for row in rows),
-            open_count=sum(row.open_count for row in rows),
-        )
-        rows.append(everything)
-    return {(row.name, row.is_total): row for row in rows}
-
-
-def _row(
-    group: CostGroup, by: Dimension, ended: dict[tuple[str | None, bool], ResolvedGroup]
-) -> CostNumbers:
+def _row(group: CostGroup, by: Dimension, ended: Ended) -> CostNumbers:
     if not ended:
         return to_row(group, CostNumbers, by)
     end = ended.get((group.name, group.is_total))
@@ -231,13 +206,6 @@ def _row(
         resolved_count=resolved,
         resolved_cost_usd=per_resolved(group.cost_usd, resolved) if is_priced else None,
     )
-
-
-def per_resolved(cost_usd: Decimal | None, resolved_count: int) -> Decimal | None:
-    """The cost of one resolved workflow, to twelve places; None where there is nothing to share."""
-    if cost_usd is None or resolved_count == 0:
-        return None
-    return _WIDE.divide(cost_usd, Decimal(resolved_count)).quantize(COST_DIGITS, context=_WIDE)
 
 
 def _notes(store: Store, part: Slice, total: CostGroup, *, kept: RollUp | None) -> Iterator[str]:

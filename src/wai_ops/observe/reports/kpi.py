@@ -18,12 +18,7 @@ from wai_ops.core.table import Table, Unit, col
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.cache import CacheGroup, CacheTargets, shortfall
 from wai_ops.observe.reports.compare import change, previous_window
-from wai_ops.observe.reports.cost import (
-    CostGroup,
-    ResolvedGroup,
-    ended_conversations,
-    per_resolved,
-)
+from wai_ops.observe.reports.cost import CostGroup
 from wai_ops.observe.reports.evidence import (
     counted_noun,
     missing_notes,
@@ -31,6 +26,7 @@ from wai_ops.observe.reports.evidence import (
     source_notes,
 )
 from wai_ops.observe.reports.query import query_rolled
+from wai_ops.observe.reports.resolved import Ended, ended_conversations, per_resolved
 from wai_ops.observe.reports.slice import Dimension, Slice
 from wai_ops.observe.reports.slo_rules import targets_of
 from wai_ops.observe.reports.tools import (
@@ -69,7 +65,7 @@ class _Period:
 
     costs: dict[str | None, CostGroup]
     total: CostGroup | None
-    ends: dict[tuple[str | None, bool], ResolvedGroup]
+    ends: Ended
     caches: dict[tuple[str | None, bool], CacheGroup]
     tools: dict[str | None, ToolGroup]
 

@@ -110,6 +110,15 @@ LATENCIES = RollUp(
     always=frozenset({Dimension.DAY}),
 )
 """`rollup_latency`."""
+CONVERSATIONS = RollUp(
+    grains={
+        "workflow": frozenset({Dimension.WORKFLOW}),
+        "tenant": frozenset({Dimension.TENANT}),
+    },
+    # No day by itself: a conversation has calls on several.
+    always=frozenset(),
+)
+"""`rollup_conversation`."""
 _DAY_COLUMNS = IN_DAYS | {Dimension.ERROR: "error_type"}
 _NOTHING = "false"
 

@@ -15,7 +15,6 @@ from wai_ops.core.errors import UsageError
 from wai_ops.core.table import Table, Unit, Verdict, col
 from wai_ops.core.window import Window
 from wai_ops.observe.ledger.store import Store
-from wai_ops.observe.reports.cost import per_resolved
 from wai_ops.observe.reports.evidence import (
     counted_noun,
     missing_notes,
@@ -25,6 +24,7 @@ from wai_ops.observe.reports.evidence import (
 )
 from wai_ops.observe.reports.group import row_type_by, row_type_named, to_row
 from wai_ops.observe.reports.query import query_rolled, query_slice
+from wai_ops.observe.reports.resolved import per_resolved
 from wai_ops.observe.reports.slice import DAYS, LATENCIES, Dimension, Slice
 from wai_ops.observe.reports.slo_rules import (
     FAST_BURN,

@@ -2,7 +2,7 @@
 select
     error_type,
     ({group})::varchar as name,
-    arg_max(error_message, started_at) as example
+    arg_max(error_message, (started_at, error_message)) as example
 from model_call
 where error_type is not null and error_message is not null and {where}
 group by error_type, {group}

@@ -28,7 +28,7 @@ select
     sum(known_cost_usd)::decimal(38, 12) as cost_usd,
     min(started_at) as first_at,
     max(started_at) as last_at,
-    arg_max(error_message, started_at) as example
+    arg_max(error_message, (started_at, error_message)) as example
 from message
 group by all
 order by request_count desc, last_at desc, shape, http_status, error_code

@@ -1,0 +1,2 @@
+-- Whether an outcome has changed.
+select exists (from outcome_dirty)

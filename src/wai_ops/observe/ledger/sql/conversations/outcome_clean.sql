@@ -1,0 +1,2 @@
+-- Every outcome is counted.
+delete from outcome_dirty

@@ -1,0 +1,2 @@
+-- Days to look at again.
+select distinct day from conversation_stale order by day
