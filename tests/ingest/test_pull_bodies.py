@@ -1,10 +1,12 @@
 """Bodies by opt-in: what they add to rows, what is masked, who may read them; and ratings."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ from wai_ops.observe.ingest.bodies import (
     parse_bodies,
 )
 from wai_ops.observe.ingest.pull_source import RowKey
+from wai_ops.observe.ledger.gateway import ingest_rows
 
 NOW = SystemClock().now().replace(microsecond=0)
 HOUR = timedelta(hours=1)
@@ -103,6 +106,27 @@ def test_a_body_is_masked_before_it_touches_the_disk(log: GatewayLog, pulls: Pul
     assert files
     assert not any(SECRET.encode() in path.read_bytes() for path in files)
     assert pulls.sql("select sum(removed_count) > 0 from redaction") == [(True,)]
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")
+def test_rows_wait_for_their_redaction_where_no_disk_sees_them(
+    log: GatewayLog, pulls: Puller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill at this moment leaves nothing of the secret in any file."""
+    log.write([row(1, NOW - HOUR, user_agent=SECRET)])
+    seen: list[list[Path]] = []
+
+    def look(*given: Any, **more: Any) -> Any:
+        (waiting,) = given[3].files
+        assert SECRET.encode() in waiting.read_bytes()
+        files = [path for path in pulls.state_dir.rglob("*") if path.is_file()]
+        assert files
+        seen.append([path for path in files if SECRET.encode() in path.read_bytes()])
+        return ingest_rows(*given, **more)
+
+    monkeypatch.setattr("wai_ops.observe.ledger.pulls.ingest_rows", look)
+    assert pulls().inserted_count == 1
+    assert seen == [[]]
 
 
 def test_the_error_of_a_body_outlives_a_later_reading_without_bodies(

@@ -3,8 +3,10 @@
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -197,6 +199,30 @@ def test_a_page_over_several_lines_becomes_lines(tmp_path: Path) -> None:
     reading = read_window(source, span, ManualClock(), max_rows=10)
     write_rows([reading.rows.values()], tmp_path / "rows")
     assert (tmp_path / "rows").read_bytes().count(b"\n") == 1
+
+
+def test_an_event_over_several_lines_becomes_a_line(tmp_path: Path) -> None:
+    """The newer system's answers may be pretty-printed just as well."""
+    answer = b"""{"result": {"events": {"count": 1, "events": [{
+        "source": {
+            "id": "a",
+            "created_at": "2026-03-14T12:00:00Z"
+        }, "timestamp": 1773489600000}]}}}"""
+    source = TelemetryLogs(cast(ReadingApi, _Posted(answer)), "default")
+    span = Span(datetime.fromisoformat("2026-03-14T00:00:00Z"), NOW)
+    reading = read_window(source, span, ManualClock(), max_rows=10)
+    write_rows([reading.rows.values()], tmp_path / "rows")
+    assert (tmp_path / "rows").read_bytes().count(b"\n") == 1
+
+
+@dataclass(frozen=True)
+class _Posted:
+    content: bytes
+    account_path: str = ""
+
+    def post(self, path: str, body: object, *, what: str) -> "_Posted":
+        del path, body, what
+        return self
 
 
 class _Fixed:

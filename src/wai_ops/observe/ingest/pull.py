@@ -31,7 +31,6 @@ from wai_ops.observe.ingest.reading import (
 )
 from wai_ops.observe.ingest.spool import spool_file, spool_folder
 from wai_ops.observe.ingest.windows import Planner, Span, subtract
-from wai_ops.observe.ledger.gateway import Ingested
 from wai_ops.observe.ledger.pull_rows import RawRow
 from wai_ops.observe.ledger.pull_windows import NewWindow
 from wai_ops.observe.ledger.pulls import Committed, PullLedger
@@ -40,8 +39,11 @@ _MOST_WINDOWS = 3
 """A window with so many times the rows that one should have is cut before it is read on."""
 _UNCOMMITTED = 192
 """Windows that may wait for their commit before reading waits."""
-_BATCH = 96
-"""So many are committed at once, however short ago the last commit was."""
+_BATCH = 128
+"""So many are committed at once, however short ago the last commit was: about a row group of the
+ledger, which is then written once instead of to its log first."""
+_FIRST_COMMIT_S = 1.0
+"""A pull that is over by then commits once."""
 _COMMIT_SHARE = 4.0
 """Between two commits at least so many times as long as the last one took."""
 _COUNTED_GAPS = 8
@@ -165,6 +167,8 @@ class _Pull:
             plan.gaps, again=again, target_rows=self._request.target_rows, rows_per_s=rate
         )
         self._speed = Speed(self._clock.monotonic(), expected)
+        if spans and expected != 0:
+            self._show()  # the first window may take a while
         self._bodies = BodyReader(
             source=self._source,
             redactor=self._ledger.redactor,
@@ -268,7 +272,7 @@ class _Pull:
 
     def _commit_all(self, thread_count: int) -> None:
         """Commit what comes until every thread has ended."""
-        not_before = self._clock.monotonic()
+        not_before = self._clock.monotonic() + _FIRST_COMMIT_S
         while thread_count:
             if len(self._waiting) >= _BATCH:
                 not_before = self._clock.monotonic()
@@ -303,6 +307,9 @@ class _Pull:
     def _saw(self, done: _Done) -> None:
         self._speed.rows += len(done.reading.rows)
         self.result.missing_body_count += done.found.missing_count
+        self._show()
+
+    def _show(self) -> None:
         rate, eta_s = self._speed.at(self._clock.monotonic())
         self._watcher.progress(
             PullProgress(
@@ -334,33 +341,13 @@ class _Pull:
         self._note(committed, batch)
 
     def _note(self, committed: Committed, batch: Sequence[_Done]) -> None:
-        result = self.result
-        result.through = committed.through
-        result.window_count += len(committed.windows)
-        result.partial_window_count += sum(not item.reading.is_whole for item in batch)
-        result.row_count += sum(window.row_count for window in committed.windows)
-        result.pending_count += sum(window.pending_count for window in committed.windows)
-        result.duplicate_count += sum(item.reading.duplicate_count for item in batch)
-        result.late_row_count += committed.late_row_count
-        result.late_field_count += committed.late_field_count
-        result.body_count += committed.body_count
-        result.tool_call_count += committed.tool_call_count
-        result.is_sampled |= any(window.is_sampled for window in committed.windows)
+        self.result.note(committed)
         for item in batch:
+            self.result.partial_window_count += not item.reading.is_whole
+            self.result.duplicate_count += item.reading.duplicate_count
             self._removed.update(item.found.redacted)
         if committed.ingested is not None:
-            self._add(committed.ingested)
-
-    def _add(self, ingested: Ingested) -> None:
-        result = self.result
-        result.inserted_count += ingested.inserted_count
-        result.replaced_count += ingested.replaced_count
-        result.unchanged_count += ingested.unchanged_count
-        result.duplicate_count += ingested.duplicate_count
-        result.quarantined_count += ingested.quarantined_count
-        result.has_usage_metadata |= ingested.has_usage_metadata
-        result.has_timings |= ingested.has_timings
-        self._removed.update(ingested.removed)
+            self._removed.update(committed.ingested.removed)
 
     def _refresh_ratings(self, whole: Span) -> None:
         """Read the rated rows where there are more or fewer of them than the ledger holds.

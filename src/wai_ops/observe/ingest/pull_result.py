@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from wai_ops.observe.ingest.bodies import BodyChoice
+from wai_ops.observe.ledger.pulls import Committed
 
 TARGET_ROWS = 1000
 """Of one window: twenty pages."""
@@ -69,6 +70,26 @@ class PullResult:
     elapsed_s: Decimal = Decimal(0)
     removed: dict[str, int] = field(default_factory=dict)
     """What redaction removed, by kind."""
+
+    def note(self, committed: Committed) -> None:
+        """Add what one commit did."""
+        self.through = committed.through
+        self.window_count += len(committed.windows)
+        self.row_count += sum(window.row_count for window in committed.windows)
+        self.pending_count += sum(window.pending_count for window in committed.windows)
+        self.late_row_count += committed.late_row_count
+        self.late_field_count += committed.late_field_count
+        self.body_count += committed.body_count
+        self.tool_call_count += committed.tool_call_count
+        self.is_sampled |= any(window.is_sampled for window in committed.windows)
+        if (ingested := committed.ingested) is not None:
+            self.inserted_count += ingested.inserted_count
+            self.replaced_count += ingested.replaced_count
+            self.unchanged_count += ingested.unchanged_count
+            self.duplicate_count += ingested.duplicate_count
+            self.quarantined_count += ingested.quarantined_count
+            self.has_usage_metadata |= ingested.has_usage_metadata
+            self.has_timings |= ingested.has_timings
 
     def kept(self) -> str:
         """Words for what a pull that ended early leaves behind."""

@@ -15,6 +15,7 @@ from wai_ops.cloudflare.control import ApiError
 from wai_ops.cloudflare.logs_api import ReadingApi
 from wai_ops.observe.ingest.pull_source import Page, RowKey, key_of
 from wai_ops.observe.ingest.windows import Span
+from wai_ops.observe.ledger.pull_rows import flat
 
 DATASET = "cloudflare-ai-gateway"
 PER_PAGE = 500
@@ -68,11 +69,10 @@ class TelemetryLogs:
         """From event to event: the cursor is an event's id, so that pages do not shift."""
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            result = self._query(span, limit=PER_PAGE, offset=cursor)
+            result, content = self._query(span, limit=PER_PAGE, offset=cursor)
             events = result.events.events
-            rows = [event.source for event in events]
             yield Page(
-                rows=rows,
+                rows=flat([event.source for event in events], content),
                 keys=[_key(event) for event in events],
                 total=None if result.events.count is None else int(result.events.count),
                 is_sampled=(result.statistics.abr_level or 1) > 1,
@@ -86,7 +86,7 @@ class TelemetryLogs:
 
     def count(self, span: Span) -> int | None:
         """The number that a query for one event tells."""
-        count = self._query(span, limit=1, offset=None).events.count
+        count = self._query(span, limit=1, offset=None)[0].events.count
         return None if count is None else int(count)
 
     def with_feedback(self, span: Span, feedback: int) -> Iterator[Page]:
@@ -99,7 +99,7 @@ class TelemetryLogs:
         del log_id, kind
         return None
 
-    def _query(self, span: Span, *, limit: int, offset: str | None) -> _Result:
+    def _query(self, span: Span, *, limit: int, offset: str | None) -> tuple[_Result, bytes]:
         body: dict[str, Any] = {
             "queryId": "wai-logs-pull",
             # Milliseconds, both ends included; rows beyond the window are left to the next one.
@@ -123,7 +123,7 @@ class TelemetryLogs:
         path = f"{self._api.account_path}/workers/observability/telemetry/query"
         content = self._api.post(path, body, what=_WHAT).content
         try:
-            return _ENVELOPE.decode(content).result
+            return _ENVELOPE.decode(content).result, content
         except (msgspec.MsgspecError, ValueError) as error:
             raise ApiError(f"the answer holds no events: {error}", where=_WHAT) from error
 

@@ -4,4 +4,4 @@ copy (
     select columns(lambda name: list_contains(getvariable('raw_columns')::varchar[], name))
     from model_call
     where rowid > $boundary and sources = 'gateway only'
-) to $file (format parquet, compression snappy, row_group_size 122880)
+) to $file (format parquet, compression zstd, compression_level 1, row_group_size 122880)
