@@ -307,6 +307,28 @@ def test_the_proof_tells_complete_from_incomplete(wai: Wai, log: GatewayLog) -> 
     assert (again["rows"][0]["verdict"], again["rows"][0]["late_row_count"]) == ("complete", 2)
 
 
+def test_a_day_that_nobody_pulled_is_told_from_rows_that_are_missing(
+    wai: Wai, log: GatewayLog
+) -> None:
+    """What helps is a pull, and no word about what the analytics count besides."""
+    log.write(rows_between(NOW - 3 * HOUR, NOW - HOUR, 5))
+    ran = wai("logs", "status", "--refresh", "--since", f"{NOW - 3 * HOUR:%FT%T}", "--json")
+    rows = json.loads(ran.stdout)["rows"]
+    assert {(r["verdict"], r["reason"]) for r in rows if r["counted"]} == {
+        ("incomplete", f"not pulled: {r['counted']} rows") for r in rows if r["counted"]
+    }
+    assert "the analytics also count" not in ran.stderr
+    assert wai("logs", "status").stderr.count(" (not pulled: ") >= 1
+
+
+def test_counting_an_unknown_gateway_is_a_usage_error(wai: Wai, log: GatewayLog) -> None:
+    """As it is for a pull."""
+    assert log.ids == []
+    ran = wai("logs", "status", "--refresh", "--gateway", "nobody")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "the account has no such gateway" in ran.stderr
+
+
 def test_bodies_of_rows_that_are_here_already_need_again(wai: Wai, log: GatewayLog) -> None:
     """Otherwise the option would do nothing, and say nothing; what the log lacks is said too."""
     log.write(rows_between(NOW - 3 * HOUR, NOW - HOUR, 3))

@@ -26,7 +26,7 @@ from wai_ops.observe.ingest.bodies import BodyMode, parse_bodies
 from wai_ops.observe.ingest.counting import count_pulled, refresh_counts
 from wai_ops.observe.ingest.legacy_logs import LegacyLogs
 from wai_ops.observe.ingest.pull import pull
-from wai_ops.observe.ingest.pull_choice import SourceChoice, choose_source
+from wai_ops.observe.ingest.pull_choice import SourceChoice, choose_source, unknown_gateway
 from wai_ops.observe.ingest.pull_plan import FIRST_PULL, PullLimits
 from wai_ops.observe.ingest.pull_result import PullRequest, PullResult
 from wai_ops.observe.ingest.rate import Halt, RateGate
@@ -160,18 +160,21 @@ def run_status(
             sources = {name: source for name, source in known if gateway in (None, name)}
             names = list(sources) or [gateway or connection.gateway]
             is_newer = {name for name, source in sources.items() if source == TelemetryLogs.name}
-            warnings = refresh_counts(
-                state_dir,
-                app.clock,
-                request,
-                api=api,
-                source_of=lambda name: (TelemetryLogs if name in is_newer else LegacyLogs)(
-                    api, name
-                ),
-                gateway_ids=names,
-                lag_s=logs.count_hold_back_s,
-                progress=watch,
-            )
+            try:
+                warnings = refresh_counts(
+                    state_dir,
+                    app.clock,
+                    request,
+                    api=api,
+                    source_of=lambda name: (TelemetryLogs if name in is_newer else LegacyLogs)(
+                        api, name
+                    ),
+                    gateway_ids=names,
+                    lag_s=logs.count_hold_back_s,
+                    progress=watch,
+                )
+            except ApiError as error:
+                raise unknown_gateway(error) from error
         for text in warnings:
             diagnostics.warn(text)
     return read_status(state_dir, app.clock, request, watch)

@@ -42,12 +42,7 @@ def choose_source(
     try:
         count = legacy.count(span)
     except ApiError as error:
-        if error.status == _NOT_FOUND:
-            raise UsageError(
-                f"the account has no such gateway: {error.message}",
-                hint="name one with --gateway, or set `gateway` in wai.yaml",
-            ) from error
-        raise
+        raise unknown_gateway(error) from error
     if count != 0:
         return Chosen(legacy, "reading the gateway's log (logs api)")
     if not (elsewhere := _probe(newer, span)):
@@ -58,6 +53,16 @@ def choose_source(
         f"the gateway's log is empty, and Workers Observability has {elsewhere} events of it",
         hint="how those look is not documented: to read them all the same, use --source "
         "workers-observability, or set logs.workers_observability: true",
+    )
+
+
+def unknown_gateway(error: ApiError) -> ApiError | UsageError:
+    """What to raise for an error about a gateway: of one that there is not, whose mistake it is."""
+    if error.status != _NOT_FOUND:
+        return error
+    return UsageError(
+        f"the account has no such gateway: {error.message}",
+        hint="name one with --gateway, or set `gateway` in wai.yaml",
     )
 
 

@@ -200,7 +200,11 @@ def _verdict(
     if gap > 0:
         if day.listed_count is not None and day.listed_count <= (day.held_until_count or 0):
             return DayVerdict.INCOMPLETE, f"{gap} requests are not in the gateway's log"
-        return DayVerdict.INCOMPLETE, f"{gap} rows are missing"
+        is_untouched = day.window_count == 0 and day.held_count == 0
+        return (
+            DayVerdict.INCOMPLETE,
+            f"not pulled: {gap} rows" if is_untouched else f"{gap} rows are missing",
+        )
     if day.partial_window_count:
         return DayVerdict.INCOMPLETE, "a window changed while it was read: pull again"
     if not proof.is_settled:
@@ -221,7 +225,11 @@ def _notes(days: Sequence[GatewayDay], rows: Sequence[DayStatus]) -> tuple[str, 
     ]
     if pending := sum(day.pending_count for day in days):
         notes.append(f"{pending} rows lack cost or usage; recent ones are read again by each pull")
-    if any(row.gap_count for row in rows if row.counted_by == GRAPHQL):
+    if any(
+        row.gap_count is not None and row.gap_count > 0 and not row.hole_count
+        for row in rows
+        if row.counted_by == GRAPHQL and row.listed_count is not None
+    ):
         notes.append(
             "the analytics also count requests whose log was not collected, or was deleted since"
         )
@@ -230,7 +238,8 @@ def _notes(days: Sequence[GatewayDay], rows: Sequence[DayStatus]) -> tuple[str, 
 
 def _verdict_note(verdict: DayVerdict, found: Sequence[DayStatus], of: int) -> str:
     """`2 of 8 days are incomplete: 2026-11-20 (4 rows are missing), ...`."""
-    text = f"{len(found)} of {of} days {'is' if len(found) == 1 else 'are'} {verdict}"
+    days = "1 day" if of == 1 else f"{of} days"
+    text = f"{len(found)} of {days} {'is' if len(found) == 1 else 'are'} {verdict}"
     if verdict is DayVerdict.COMPLETE:
         return text
     named = [f"{row.day} ({row.reason})" for row in found[:_NAMED_DAYS]]
