@@ -40,35 +40,33 @@ class SchemaCheck:
 
     def __call__(self, reply: Reply) -> None:
         """Set the reply's failure when its text does not meet the schema."""
-        from referencing.exceptions import Unresolvable
-
         if reply.answer.finish_reason in {"length", "model_length"}:
             return  # cut by the limit: that is the finding, not the shape of the rest
-        try:
-            value = json.loads(
-                reply.answer.text, parse_float=_finite, parse_constant=_refuse_constant
-            )
-        except (ValueError, RecursionError) as error:
+        problem = self.problem_of(reply.answer.text)
+        if problem is not None:
             reply.failure = FailureClass.INVALID_OUTPUT
-            reply.error_message = one_line(f"not JSON: {error}")
-            return
+            reply.error_message = problem
+
+    def problem_of(self, text: str) -> str | None:
+        """Say why a text does not meet the schema; None when it does, and keep what it holds."""
+        from referencing.exceptions import Unresolvable
+
+        try:
+            value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            return one_line(f"not JSON: {error}")
         try:
             problem = next(iter(self._validator.iter_errors(value)), None)
         except Unresolvable as error:
-            reply.failure = FailureClass.INVALID_OUTPUT
-            reply.error_message = one_line(f"the schema refers to what it does not hold: {error}")
-            return
+            return one_line(f"the schema refers to what it does not hold: {error}")
         except Exception as error:  # noqa: BLE001 - the answer is paid for: nothing may lose it
             # A schema that refers to itself, a number beyond all arithmetic, nesting too deep.
-            reply.failure = FailureClass.INVALID_OUTPUT
-            reply.error_message = one_line(f"cannot be judged: {type(error).__name__}: {error}")
-            return
+            return one_line(f"cannot be judged: {type(error).__name__}: {error}")
         if problem is not None:
             path = "/".join(str(part) for part in problem.absolute_path)
-            reply.failure = FailureClass.INVALID_OUTPUT
-            reply.error_message = one_line(f"at /{path}: {problem.message}")
-            return
+            return one_line(f"at /{path}: {problem.message}")
         self.output = value
+        return None
 
 
 def _finite(text: str) -> float:
