@@ -240,9 +240,13 @@ def test_an_unchanged_row_is_not_kept_again(state_dir: Path) -> None:
     assert len(raw_parts(state_dir)) == 1
 
 
-def test_many_small_parts_become_one(state_dir: Path) -> None:
+@pytest.mark.parametrize(
+    "changes", [{}, {"usage_metadata": None, "tokens_in": None, "tokens_out": None, "cost": None}]
+)
+def test_many_small_parts_become_one(state_dir: Path, changes: dict[str, Any]) -> None:
+    """Also where no row of any part has a value in a column that says which of two counts."""
     for number in range(MOST_PARTS + 1):
-        keep(state_dir, log_row(number))
+        keep(state_dir, log_row(number, **changes))
     clock = ManualClock()
     expected = look(state_dir)
     with ledger_lock(state_dir, clock), open_ledger_file(state_dir, clock) as connection:

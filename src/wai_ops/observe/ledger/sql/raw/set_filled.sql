@@ -1,4 +1,4 @@
--- The columns that have a value in the rows that are to be kept.
+-- The columns that have a value in the rows that are to be kept; and those that `rewrite` names.
 set variable raw_columns = (
     select list(name)
     from (
@@ -9,4 +9,5 @@ set variable raw_columns = (
         ) on columns(*) into name name value filled
     )
     where filled > 0
+        or name in ('gateway_cost_usd', 'usage_input_tokens', 'gateway_input_tokens')
 )
