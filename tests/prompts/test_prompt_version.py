@@ -16,6 +16,15 @@ from wai_ops.prompts.version_file import behaviour_digest, to_bytes, to_source
 NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="{}\x00\ufeff"), min_size=1)
 SCALARS = st.one_of(st.text("abc é'\"\\", max_size=6), st.integers(-99, 99), st.booleans())
+
+
+def _name_of(tool: dict[str, object]) -> str:
+    return str(tool["name"])
+
+
+TOOLS: st.SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
+    {"name": NAMES}, optional={"parameters": st.just({})}
+)
 FRONTS = st.fixed_dictionaries(
     {},
     optional={
@@ -33,9 +42,9 @@ FRONTS = st.fixed_dictionaries(
             max_size=3,
         ),
         "tools": st.lists(
-            st.fixed_dictionaries({"name": NAMES}, optional={"parameters": st.just({})}),
+            TOOLS,
             max_size=3,
-            unique_by=lambda tool: tool["name"],
+            unique_by=_name_of,
         ),
         "output_schema": st.dictionaries(NAMES, SCALARS, max_size=3),
         "envelope": st.dictionaries(NAMES, SCALARS, max_size=3),
@@ -137,7 +146,7 @@ def test_two_front_matters_have_one_version_only_if_they_mean_the_same(
 def test_what_decides_nothing_is_not_hashed() -> None:
     base = prompt({"model": "a/b"}, "{% role user %}\nHello {{ a }}")
     for text in (
-        '---\n# why\nmodel:   "a/b"\n\ndescription: x\nowners: [a]\ntags: [b]\n---\nHello {{ a }}\n',
+        '---\n# why\nmodel:   "a/b"\n\nowners: [a]\ntags: [b]\n---\nHello {{ a }}\n',
         "---\nmodel: a/b\nparameters: {}\ntools: []\nenvelope: {}\n---\n\n\nHello {{ a }}\n\n\n",
         "\ufeff---\r\nmodel: a/b\r\n---\r\nHello {{ a }}\r\n",
     ):

@@ -1,38 +1,32 @@
 """Reading `prompts.lock`, strictly and fast.
 
-A lock of many thousand versions must be read in a moment, and a YAML parser is slow: blocks that
-look exactly as `lock_text.py` writes them are read by pattern. Any other block goes through the
+A lock of many thousand versions must be read in a moment, and a YAML parser is slow: lines that
+look exactly as `lock_text.py` writes them are read by pattern. Any other line goes through the
 strict YAML parser, so a lock that was edited by hand means what YAML says it means.
 """
 
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from wai_ops.prompts.errors import PromptError
-from wai_ops.prompts.lock_records import (
-    RECORDS,
-    key_text,
-    make_record,
-    parse_time,
-    plain_value,
-    unquoted,
-)
+from wai_ops.prompts.lock_records import parse_time, plain_value, read_line, unquoted
 from wai_ops.prompts.lock_text import FORMAT
-from wai_ops.prompts.lockfile import FrozenVersion, Lock, PromptLock
-from wai_ops.prompts.names import is_label, is_prompt_name
+from wai_ops.prompts.lockfile import Approval, Canary, FrozenVersion, Lock, PromptLock, Release
+from wai_ops.prompts.names import is_prompt_name
 
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
-_HEAD_LINE = re.compile(rf"#.*|format: {FORMAT}|prompts:|")
-_BLOCK = re.compile(r'^  ("?)([A-Za-z0-9][^"\s]*)\1:$', re.MULTILINE)
 _TEXT = r'"((?:[^"\\]|\\.)*)"'
 _VERSION = re.compile(
-    r"      - \{version: ([1-9]\d{0,8}), sha256: ([0-9a-f]{64}), file_sha256: ([0-9a-f]{64}), "
-    rf"frozen_at: ([^\s,]{{20,27}}), author: {_TEXT}, message: {_TEXT}\}}"
+    r"([A-Za-z0-9][A-Za-z0-9._/-]*)@([1-9]\d{0,8}): \{sha256: \"([0-9a-f]{64})\", "
+    r"file_sha256: \"([0-9a-f]{64})\", frozen_at: ([^\s,]{20,27}), "
+    rf"author: {_TEXT}, message: {_TEXT}\}}"
 )
-_FIELD = re.compile(rf"(\w+): (?:{_TEXT}|([^\s,\"{{}}]+))(, |\}}\Z)")
-_LABEL = re.compile(r'      ("?)([^"\s]+)\1: ([1-9]\d{0,8})(?:  # sha256:[0-9a-f]{12})?')
-_PART = re.compile(rf"    ({'|'.join((*RECORDS, 'labels'))}):")
+_LABEL = re.compile(r"([^\s:\"'#]+@[a-z][^\s:#]*): ([1-9]\d{0,8})(?:  # sha256:[0-9a-f]{12})?")
+_OTHER = re.compile(r"([A-Za-z0-9][^\s\"'#{}]*@[^\"'#{}]*?): \{(.*)\}")
+_FIELD = re.compile(rf"(\w+): (?:{_TEXT}|([^\s,\"'{{}}\[\]#&*!|>%@`]+))(?:, |\Z)")
+
+_GOES_ON = (" ", "\t", "}", "]", "-")
 
 
 def parse_lock(content: bytes, label: str) -> Lock:
@@ -46,110 +40,90 @@ def parse_lock(content: bytes, label: str) -> Lock:
         raise PromptError(
             "an unresolved merge conflict",
             where=f"{label}:{line}",
-            hint="keep both blocks; where both froze a prompt, keep one and freeze the other again",
+            hint="keep the lines of both; where both froze a prompt, keep one and freeze again",
         )
-    marks = list(_BLOCK.finditer(text))
-    head = text[: marks[0].start()] if marks else ""
-    if not marks or not all(_HEAD_LINE.fullmatch(line) for line in head.split("\n")):
-        return _read_all(text, label)
-    prompts: dict[str, PromptLock] = {}
-    ends = [*(mark.start() for mark in marks[1:]), len(text)]
-    line = head.count("\n") + 1
-    for mark, end in zip(marks, ends, strict=True):
-        block = text[mark.start() : end]
-        prompt = _Block(mark, block, line).read()
-        for item in [prompt] if prompt is not None else _read_strict(block, line, label):
-            _add(prompts, item, label)
-        line += block.count("\n")
-    return Lock(prompts=prompts)
+    reader = _Reader(label)
+    odd: list[str] = []
+    lines = text.split("\n")
+    for number, one in enumerate(lines, 1):
+        # What is indented, and what stands in between, belongs to the line before.
+        goes_on = one.startswith(_GOES_ON) or (odd and (not one or one.startswith("#")))
+        if goes_on or not reader.line(one, number):
+            odd.append(one)
+        elif odd:
+            reader.strict(odd, number - len(odd))
+            odd = []
+    if odd:
+        reader.strict(odd, len(lines) + 1 - len(odd))
+    return reader.lock()
 
 
-def _add(prompts: dict[str, PromptLock], prompt: PromptLock, label: str) -> None:
-    where = f"{label}:{prompt.line}"
-    if prompt.name in prompts:
-        first = prompts[prompt.name].line
-        raise PromptError(
-            f"there are two blocks for {prompt.name}: the first is on line {first}",
-            where=where,
-            hint="two branches froze it first: keep one block and freeze the other again",
-        )
-    numbers = [item.version for item in prompt.versions]
-    if (number := _twice(numbers)) is not None:
-        raise PromptError(
-            f"version {number} of {prompt.name} is there twice",
-            where=where,
-            hint="two branches froze it: keep one line and freeze the other again",
-        )
-    if (name := _twice([item.label for item in prompt.canaries])) is not None:
-        raise PromptError(
-            f"{prompt.name} has two canaries for {name}",
-            where=where,
-            hint="two branches changed it: keep one line",
-        )
-    prompts[prompt.name] = prompt
+@dataclass(slots=True)
+class _Prompt:
+    """One prompt while its lines come in."""
+
+    line: int
+    versions: list[FrozenVersion] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
+    canaries: list[Canary] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
+    releases: list[Release] = field(default_factory=list)
 
 
-def _twice(items: list[Any]) -> Any:
-    """The first that is there more than once."""
-    if len(set(items)) == len(items):
-        return None
-    return next(item for item in items if items.count(item) > 1)
+class _Reader:
+    """Collects lines."""
 
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._prompts: dict[str, _Prompt] = {}
+        self._lines: dict[str, int] = {}
+        """Key -> the line where it is."""
 
-def _prompt(
-    name: str, lists: dict[str, list[Any]], labels: dict[str, int], line: int
-) -> PromptLock:
-    versions: list[FrozenVersion] = lists["versions"]
-    return PromptLock(
-        name=name,
-        versions=tuple(sorted(versions, key=lambda item: item.version)),
-        labels=labels,
-        canaries=tuple(lists["canaries"]),
-        # After a merge the lines of one branch stand behind those of the other.
-        approvals=tuple(sorted(lists["approvals"], key=lambda item: item.approved_at)),
-        releases=tuple(sorted(lists["releases"], key=lambda item: item.released_at)),
-        line=line,
-    )
+    def line(self, text: str, number: int) -> bool:
+        """Read one line by pattern; False when it is not spelled as it is written here."""
+        if match := _VERSION.fullmatch(text):
+            return self._version(match, number)
+        if not text or text.startswith("#"):
+            return True
+        if match := _LABEL.fullmatch(text):
+            return self._add(match[1], int(match[2]), number) is None
+        if match := _OTHER.fullmatch(text):
+            values = _fields(match[2])
+            return values is not None and self._add(match[1], values, number) is None
+        return text == f"format: {FORMAT}" and self._add("format", FORMAT, number) is None
 
+    def strict(self, lines: list[str], first: int) -> None:
+        """Read lines as YAML; line numbers stay those of the file."""
+        from wai_ops.config.yaml_strict import parse
+        from wai_ops.prompts.data_files import problems_error
 
-class _Block:
-    """Reads one block by pattern; gives up at the first line that is spelled otherwise."""
+        text = "\n" * (first - 1) + "\n".join(lines)
+        document = parse(text.encode("utf-8"), self._label)
+        if document.problems:
+            error = problems_error(self._label, document.problems)
+            if any("duplicate key" in problem.message for problem in document.problems):
+                error.hint = _TWICE
+            raise error
+        for key, value in (document.data or {}).items():
+            mark = document.key_marks[key,]
+            if (problem := self._add(key, value, mark.line)) is not None:
+                raise PromptError(problem, where=f"{self._label}:{mark.line}:{mark.column}")
 
-    def __init__(self, mark: re.Match[str], text: str, line: int) -> None:
-        self._name = mark[2]
-        self._is_ours = is_prompt_name(mark[2]) and mark[0] == f"  {key_text(mark[2])}:"
-        self._lines = text.split("\n")[1:]
-        self._line = line
-        self._part = ""
-        self._lists: dict[str, list[Any]] = {key: [] for key in RECORDS}
-        self._labels: dict[str, int] = {}
-        self._seen: set[str] = set()
+    def lock(self) -> Lock:
+        """Everything that was read."""
+        if self._prompts and "format" not in self._lines:
+            raise PromptError(f"is no prompts.lock of format {FORMAT}", where=f"{self._label}:1:1")
+        return Lock(prompts={name: _done(name, item) for name, item in self._prompts.items()})
 
-    def read(self) -> PromptLock | None:
-        if self._is_ours and all(not text or self._one(text) for text in self._lines):
-            return _prompt(self._name, self._lists, self._labels, self._line)
-        return None
-
-    def _one(self, text: str) -> bool:
-        if self._part == "versions" and (match := _VERSION.fullmatch(text)):
-            return self._version(match)
-        if match := _PART.fullmatch(text):
-            self._part = match[1]
-            is_new = match[1] not in self._seen
-            self._seen.add(match[1])
-            return is_new
-        if self._part == "labels":
-            return self._label(text)
-        return self._part in RECORDS and text.startswith("      - {") and self._record(text)
-
-    def _version(self, match: re.Match[str]) -> bool:
-        number, sha256, file_sha256, at, author, message = match.groups()
+    def _version(self, match: re.Match[str], number: int) -> bool:
+        name, version, sha256, file_sha256, at, author, message = match.groups()
         frozen_at, who, why = parse_time(at), unquoted(author), unquoted(message)
-        if frozen_at is None or who is None or why is None:
+        if frozen_at is None or who is None or why is None or not is_prompt_name(name):
             return False
-        self._lists["versions"].append(
+        self._once(f"{name}@{version}", number)
+        self._prompt(name, number).versions.append(
             FrozenVersion(
-                version=int(number),
+                version=int(version),
                 sha256=sha256,
                 file_sha256=file_sha256,
                 frozen_at=frozen_at,
@@ -159,110 +133,75 @@ class _Block:
         )
         return True
 
-    def _label(self, text: str) -> bool:
-        match = _LABEL.fullmatch(text)
-        if match is None or not is_label(match[2]) or match[2] in self._labels:
-            return False
-        self._labels[match[2]] = int(match[3])
-        return key_text(match[2]) == f"{match[1]}{match[2]}{match[1]}"
+    def _add(self, key: str, value: Any, number: int) -> str | None:
+        """Take one decoded line; returns what is wrong with it."""
+        if key == "format":
+            if value != FORMAT:
+                return f"is no prompts.lock of format {FORMAT}"
+            self._once(key, number)
+            return None
+        found = read_line(key, value)
+        if isinstance(found, str):
+            return found
+        self._once(key, number)
+        name, record = found
+        prompt = self._prompt(name, number)
+        match record:
+            case FrozenVersion():
+                prompt.versions.append(record)
+            case Canary():
+                prompt.canaries.append(record)
+            case Approval():
+                prompt.approvals.append(record)
+            case Release():
+                prompt.releases.append(record)
+            case (label, version):
+                prompt.labels[label] = version
+        return None
 
-    def _record(self, text: str) -> bool:
-        values: dict[str, Any] = {}
-        place = len("      - {")
-        while match := _FIELD.match(text, place):
-            name, inner, plain, after = match.groups()
-            value = plain_value(plain) if inner is None else unquoted(inner)
-            if value is None or name in values:
-                return False
-            values[name] = value
-            place = match.end()
-            if after == "}":
-                break
-        record, _ = make_record(RECORDS[self._part], values) if place == len(text) else (None, "")
-        if record is None:
-            return False
-        self._lists[self._part].append(record)
-        return True
+    def _prompt(self, name: str, number: int) -> _Prompt:
+        found = self._prompts.get(name)
+        if found is None:
+            found = self._prompts[name] = _Prompt(number)
+        return found
 
-
-def _read_strict(block: str, line: int, label: str) -> Iterator[PromptLock]:
-    """Read one block as YAML; line numbers stay those of the file."""
-    document = _parse("\n" * (line - 1) + block, label)
-    yield from _Data(document, (), label).read(document.data)
-
-
-def _read_all(text: str, label: str) -> Lock:
-    """Read a whole lock as YAML."""
-    document = _parse(text, label)
-    data = document.data or {}
-    if data.get("format") != FORMAT:
-        raise PromptError(f"is no prompts.lock of format {FORMAT}", where=f"{label}:1:1")
-    reader = _Data(document, ("prompts",), label)
-    for key in data:
-        if key not in ("format", "prompts"):
-            raise PromptError(f"unknown key `{key}`", where=f"{label}:1:1")
-    prompts: dict[str, PromptLock] = {}
-    for prompt in reader.read(data.get("prompts") or {}):
-        _add(prompts, prompt, label)
-    return Lock(prompts=prompts)
+    def _once(self, key: str, number: int) -> None:
+        first = self._lines.setdefault(key, number)
+        if first != number:
+            raise PromptError(
+                f"{key} is there twice: the first is on line {first}",
+                where=f"{self._label}:{number}",
+                hint=_TWICE,
+            )
 
 
-def _parse(text: str, label: str) -> Any:
-    from wai_ops.config.yaml_strict import parse
-    from wai_ops.prompts.data_files import problems_error
-
-    document = parse(text.encode("utf-8"), label)
-    if document.problems:
-        error = problems_error(label, document.problems)
-        if any("duplicate key" in problem.message for problem in document.problems):
-            error.hint = "two branches changed it: keep one of the two lines"
-        raise error
-    return document
+_TWICE = "two branches changed it: keep one line; freeze or release the other again"
 
 
-class _Data:
-    """Reads blocks from decoded YAML."""
+def _fields(text: str) -> dict[str, Any] | None:
+    """Read `name: value, name: value`; None when it is spelled otherwise."""
+    values: dict[str, Any] = {}
+    place = 0
+    while place < len(text):
+        match = _FIELD.match(text, place)
+        if match is None or match[1] in values:
+            return None
+        value = plain_value(match[3]) if match[2] is None else unquoted(match[2])
+        if value is None:
+            return None
+        values[match[1]] = value
+        place = match.end()
+    return None if text.endswith(", ") else values
 
-    def __init__(self, document: Any, base: tuple[Any, ...], label: str) -> None:
-        self._document = document
-        self._base = base
-        self._label = label
 
-    def read(self, data: Any) -> Iterator[PromptLock]:
-        if not isinstance(data, dict):
-            raise self._wrong("must be a mapping of prompts")
-        for name, block in data.items():
-            if not is_prompt_name(name):
-                raise self._wrong(f"`{name}` is not a name of a prompt", name)
-            if not isinstance(block, dict):
-                raise self._wrong(f"{name}: must be a mapping", name)
-            yield self._prompt(name, block)
-
-    def _wrong(self, message: str, *path: Any) -> PromptError:
-        full = (*self._base, *path)
-        mark = self._document.key_marks.get(full) or self._document.marks.get(full)
-        place = f":{mark.line}:{mark.column}" if mark else ""
-        return PromptError(message, where=self._label + place)
-
-    def _prompt(self, name: str, block: dict[str, Any]) -> PromptLock:
-        for key in block:
-            if key not in RECORDS and key != "labels":
-                raise self._wrong(f"unknown key `{key}`", name, key)
-        lists = {key: list(self._records(name, key, block.get(key) or [])) for key in RECORDS}
-        labels = block.get("labels") or {}
-        if not isinstance(labels, dict):
-            raise self._wrong("labels: must be a mapping", name, "labels")
-        for label, number in labels.items():
-            if not is_label(label) or type(number) is not int or number < 1:
-                raise self._wrong(f"`{label}` is no label with a version", name, "labels", label)
-        mark = self._document.key_marks[*self._base, name]
-        return _prompt(name, lists, labels, mark.line)
-
-    def _records(self, name: str, key: str, items: Any) -> Iterator[Any]:
-        if not isinstance(items, list):
-            raise self._wrong(f"{key}: must be a list", name, key)
-        for position, item in enumerate(items):
-            record, problem = make_record(RECORDS[key], item)
-            if record is None:
-                raise self._wrong(problem, name, key, position)
-            yield record
+def _done(name: str, item: _Prompt) -> PromptLock:
+    """After a merge the lines of one branch stand behind those of the other: put in order."""
+    return PromptLock(
+        name=name,
+        versions=tuple(sorted(item.versions, key=lambda version: version.version)),
+        labels=item.labels,
+        canaries=tuple(sorted(item.canaries, key=lambda canary: canary.label)),
+        approvals=tuple(sorted(item.approvals, key=lambda approval: approval.approved_at)),
+        releases=tuple(sorted(item.releases, key=lambda release: release.released_at)),
+        line=item.line,
+    )

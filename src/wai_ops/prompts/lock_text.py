@@ -1,12 +1,13 @@
 """The text of `prompts.lock`, written one way: the same lock gives the same bytes.
 
-One block a prompt, sorted; one line a record, so that two branches which froze different prompts
-merge without a conflict. Nearly every line says something that no other line says, because merge
-tools take equal lines for the same line.
+It is YAML, one block of lines a prompt, sorted. `lock_records.py` says why its lines look so.
 """
 
-from wai_ops.prompts.lock_records import key_text, record_text
-from wai_ops.prompts.lockfile import Lock, PromptLock
+from collections import Counter
+from collections.abc import Iterator
+
+from wai_ops.prompts.lock_records import event_line, label_line, version_line
+from wai_ops.prompts.lockfile import Approval, Canary, Lock, PromptLock, Release
 
 FORMAT = 1
 HEADER = f"""\
@@ -19,32 +20,24 @@ format: {FORMAT}
 def to_text(lock: Lock) -> str:
     """Write a lock; a prompt without versions has no block."""
     known = [prompt for _, prompt in sorted(lock.prompts.items()) if prompt.versions]
-    if not known:
-        return f"{HEADER}prompts: {{}}\n"
-    return f"{HEADER}prompts:\n" + "".join(f"\n{_block(prompt)}" for prompt in known)
+    blocks = ("".join(f"{line}\n" for line in _lines(prompt)) for prompt in known)
+    return HEADER + "".join(f"\n{block}" for block in blocks)
 
 
-def _block(prompt: PromptLock) -> str:
-    versions = sorted(prompt.versions, key=lambda item: item.version)
-    lines = [f"  {key_text(prompt.name)}:", "    versions:"]
-    lines += [f"      - {record_text(item)}" for item in versions]
-    if prompt.labels:
-        lines.append("    labels:")
-        lines += [_label(prompt, label) for label in sorted(prompt.labels)]
-    for name, records in (
-        ("canaries", sorted(prompt.canaries, key=lambda item: item.label)),
-        ("approvals", sorted(prompt.approvals, key=lambda item: item.approved_at)),
-        ("releases", sorted(prompt.releases, key=lambda item: item.released_at)),
-    ):
-        if records:
-            lines.append(f"    {name}:")
-            lines += [f"      - {record_text(item)}" for item in records]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _label(prompt: PromptLock, label: str) -> str:
-    number = prompt.labels[label]
-    frozen = prompt.version(number)
-    # For whoever reviews it, and so that equal labels of two prompts are two lines.
-    shown = f"  # sha256:{frozen.sha256[:12]}" if frozen else ""
-    return f"      {key_text(label)}: {number}{shown}"
+def _lines(prompt: PromptLock) -> Iterator[str]:
+    name = prompt.name
+    for version in sorted(prompt.versions, key=lambda item: item.version):
+        yield version_line(name, version)
+    for label, number in sorted(prompt.labels.items()):
+        frozen = prompt.version(number)
+        yield label_line(name, label, number, frozen.sha256 if frozen else None)
+    events: list[Canary | Approval | Release] = [
+        *sorted(prompt.canaries, key=lambda item: item.label),
+        *sorted(prompt.approvals, key=lambda item: item.approved_at),
+        *sorted(prompt.releases, key=lambda item: item.released_at),
+    ]
+    seen: Counter[str] = Counter()
+    for event in events:
+        key = event_line(name, event, 0).partition(": {")[0]
+        yield event_line(name, event, seen[key])
+        seen[key] += 1
