@@ -9,6 +9,12 @@ from wai_ops.cli.app import new_app
 app = new_app()
 
 RECORDS: dict[str, str] = {
+    "prompts canary": "wai_ops.prompts.releasing:ReleaseChange",
+    "prompts compare": "wai_ops.runtime.compare_result:CompareResult",
+    "prompts compare --dry-run": "wai_ops.runtime.compare_show:ComparePreview",
+    "prompts label --remove": "wai_ops.prompts.releasing:ReleaseChange",
+    "prompts promote": "wai_ops.prompts.releasing:ReleaseChange",
+    "prompts rollback": "wai_ops.prompts.releasing:ReleaseChange",
     "models show": "wai_ops.observe.models:ModelDetail",
     "run": "wai_ops.runtime.result:RunResult",
     "run --dry-run": "wai_ops.runtime.preview:RunPreview",
@@ -31,6 +37,7 @@ RECORDS: dict[str, str] = {
 """Commands whose --json is one record: command -> the dataclass of that record."""
 
 TABLES: dict[str, str] = {
+    "prompts label": "wai_ops.prompts.releasing:LabelRow",
     "doctor": "wai_ops.observe.doctor.rows:CheckRow",
     "config show": "wai_ops.config.show:SettingRow",
     "logs audit": "wai_ops.observe.redact.audit:AuditRow",
