@@ -25,6 +25,9 @@ def _name_of(tool: dict[str, object]) -> str:
 TOOLS: st.SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
     {"name": NAMES}, optional={"parameters": st.just({})}
 )
+TOOL_LISTS: st.SearchStrategy[list[dict[str, object]]] = st.lists(
+    TOOLS, max_size=3, unique_by=_name_of
+)
 FRONTS = st.fixed_dictionaries(
     {},
     optional={
@@ -41,11 +44,7 @@ FRONTS = st.fixed_dictionaries(
             ),
             max_size=3,
         ),
-        "tools": st.lists(
-            TOOLS,
-            max_size=3,
-            unique_by=_name_of,
-        ),
+        "tools": TOOL_LISTS,
         "output_schema": st.dictionaries(NAMES, SCALARS, max_size=3),
         "envelope": st.dictionaries(NAMES, SCALARS, max_size=3),
     },
