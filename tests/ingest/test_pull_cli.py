@@ -321,6 +321,25 @@ def test_a_day_that_nobody_pulled_is_told_from_rows_that_are_missing(
     assert wai("logs", "status").stderr.count(" (not pulled: ") >= 1
 
 
+def test_days_after_the_last_pull_are_not_passed_over(wai: Wai, log: GatewayLog) -> None:
+    """A pull that nobody runs any more must not look complete."""
+    midnight = NOW.replace(hour=0, minute=0, second=0)
+    log.write(rows_between(midnight - 70 * HOUR, midnight - 60 * HOUR, 5))
+    times = [f"{midnight - timedelta(days=days):%F}" for days in (3, 2, 1)]
+    assert wai("logs", "pull", "--since", times[0], "--until", times[1]).exit_code == 0
+    until = ["--until", f"{midnight:%F}"]
+    ran = wai("logs", "status", *until, "--fail-incomplete", "--json")
+    assert ran.exit_code == 1
+    found = [(r["day"], r["verdict"], r["reason"]) for r in json.loads(ran.stdout)["rows"]]
+    assert found == [
+        (times[0], "complete", ""),
+        (times[1], "unknown", "not pulled"),
+        (times[2], "unknown", "not pulled"),
+    ]
+    assert wai("logs", "pull").exit_code == 0
+    assert wai("logs", "status", *until, "--fail-incomplete").exit_code == 0
+
+
 def test_counting_an_unknown_gateway_is_a_usage_error(wai: Wai, log: GatewayLog) -> None:
     """As it is for a pull."""
     assert log.ids == []

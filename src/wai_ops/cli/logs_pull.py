@@ -112,8 +112,8 @@ def status(
 ) -> None:
     """Prove, day by day, that the ledger holds what the gateway counts.
 
-    Works offline from counts that were asked before; --refresh asks again (WAI_OPERATOR_TOKEN with
-    Account Analytics: Read).
+    Works offline: every pull asks for the counts at its end. --refresh asks again
+    (WAI_OPERATOR_TOKEN with Account Analytics: Read).
 
     \b
     Examples:

@@ -113,7 +113,8 @@ def to_table(
 ) -> Table[DayStatus]:
     """Judge each day; what is after `newest` was too new to be read. Pure."""
     read = {name: [Span(*span) for span in spans] for name, spans in found.read.items()}
-    rows = [_judged(day, read.get(day.gateway_id, []), newest) for day in found.days]
+    begun = [day for day in found.days if day.held_count or midnight(day.day) < newest]
+    rows = [_judged(day, read.get(day.gateway_id, []), newest) for day in begun]
     verdict = None
     if fail_incomplete:
         is_complete = bool(rows) and all(row.verdict == DayVerdict.COMPLETE for row in rows)
@@ -195,12 +196,12 @@ def _verdict(
         )
     if day.is_sampled:
         return DayVerdict.UNKNOWN, "the source may have left rows out"
+    is_untouched = day.window_count == 0 and day.held_count == 0
     if gap is None:
-        return DayVerdict.UNKNOWN, "nobody was asked: --refresh"
+        return DayVerdict.UNKNOWN, "not pulled" if is_untouched else "nobody was asked: --refresh"
     if gap > 0:
         if day.listed_count is not None and day.listed_count <= (day.held_until_count or 0):
             return DayVerdict.INCOMPLETE, f"{gap} requests are not in the gateway's log"
-        is_untouched = day.window_count == 0 and day.held_count == 0
         return (
             DayVerdict.INCOMPLETE,
             f"not pulled: {gap} rows" if is_untouched else f"{gap} rows are missing",

@@ -18,6 +18,18 @@ with days as (
     from ingest_window
     where since < $until
         and until > $since
+    union
+    -- From the first window on no day is passed over, whether it was read or not.
+    select
+        gateway_id,
+        unnest(range(
+            greatest(first_day, $since::timestamp), $until::timestamp, interval 1 day
+        ))::date as day
+    from (
+        select gateway_id, date_trunc('day', min(since)) as first_day
+        from ingest_window
+        group by gateway_id
+    )
 ),
 
 -- The newest count of each day; where both were asked at once, the analytics.
