@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -207,6 +208,32 @@ def test_nothing_is_sent_before_a_ceiling_is_named(
         <= Decimal(shown["remaining_usd"])
         == Decimal(done["ceiling_usd"])
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "requests"), [(b"n\n", 1, 0), (b"\n", 1, 0), (b"y\n", 0, 6)]
+)
+def test_on_a_terminal_the_ceiling_is_asked_for(
+    frozen: Wai, served: Emulator, project: Path, typed: bytes, code: int, requests: int
+) -> None:
+    write_cases(project, cases(3))
+    main, terminal = pty.openpty()
+    with os.fdopen(main, "r+b", buffering=0) as keyboard:
+        process = frozen.start(
+            *("prompts", "compare", "triage@1", "@3", "-d", "cases.jsonl"),
+            stdin=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        said = b""
+        while b"go on?" not in said:
+            said += keyboard.read(4096)
+        keyboard.write(typed)
+        stdout, _ = process.communicate(timeout=60)
+    assert b"6 calls, at most $" in said
+    assert process.returncode == code
+    assert (b"pass rate" in stdout) is (code == 0)
+    assert sum(row["requests"] for row in truth(frozen, served).values()) == requests
 
 
 @pytest.mark.parametrize("parallel", ["1", "8"])
