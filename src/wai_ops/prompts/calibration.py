@@ -1,4 +1,4 @@
-"""From what a model counted to how many characters it takes for a token.
+"""From what a model counted to how much text it takes for a token.
 
 The ledger keeps no text, and the lock no usage; together they tell. A version whose every request
 is the same text says its tokens outright. Of one with variables, the cached tokens of requests that
@@ -46,7 +46,7 @@ def sample_of_prefix(
     )
 
 
-def calibrate(samples: Sequence[Sample], prompt: str) -> CalibratedCounter | None:
+def calibrate(samples: Sequence[Sample], *, prompt: str, model: str) -> CalibratedCounter | None:
     """Learn from the usage of the prompt itself, else from that of others. None: nothing usable."""
     usable = [item for item in samples if _is_usable(item)]
     own = [item for item in usable if item.prompt == prompt]
@@ -54,13 +54,19 @@ def calibrate(samples: Sequence[Sample], prompt: str) -> CalibratedCounter | Non
     if not chosen:
         return None
     characters = sum(item.size.characters for item in chosen)
-    rate = characters / sum(_text_tokens(item) for item in chosen)
+    tokens = sum(_text_tokens(item) for item in chosen)
     return CalibratedCounter(
-        characters_per_token=rate,
-        error_ratio=_error(chosen, rate),
+        tokens_per_piece=_rate(chosen),
+        characters_per_token=characters / tokens,
+        error_ratio=_error(chosen),
         sample_count=len(chosen),
         source=prompt if own else "other prompts",
+        model=model,
     )
+
+
+def _rate(samples: Sequence[Sample]) -> float:
+    return sum(map(_text_tokens, samples)) / sum(item.size.pieces for item in samples)
 
 
 def _text_tokens(sample: Sample) -> float:
@@ -74,10 +80,16 @@ def _is_usable(sample: Sample) -> bool:
     return _SANE[0] <= sample.size.characters / tokens <= _SANE[1]
 
 
-def _error(samples: Sequence[Sample], rate: float) -> float | None:
-    """The root of the mean squared error; None where a single exact sample cannot show any."""
+def _error(samples: Sequence[Sample]) -> float | None:
+    """How far each version is from what the others say of it, as the root of the mean square.
+
+    Never less than rounding to blocks leaves open. None: one exact sample, which shows none.
+    """
     rounding = max(item.tolerance_tokens / item.tokens for item in samples)
     if len(samples) == 1:
         return rounding or None
-    errors = [item.size.characters / rate / _text_tokens(item) - 1 for item in samples]
+    errors = []
+    for number, item in enumerate(samples):
+        rate = _rate([*samples[:number], *samples[number + 1 :]])
+        errors.append(item.size.pieces * rate / _text_tokens(item) - 1)
     return max(rounding, sqrt(sum(error * error for error in errors) / len(errors)))

@@ -93,6 +93,8 @@ def assumed_traffic(
             call_count=count,
             turn_sum=int(count * turn),
             cached_turn_sum=int(count * turn),
+            history_cached_tokens=count * (cached + tokens.opening_delta_tokens)
+            + int(count * turn) * tokens.turn_delta_tokens,
             reported_count=count,
             input_tokens=count * tokens.before_tokens + int(count * turn) * growth,
             cached_input_tokens=count * cached,

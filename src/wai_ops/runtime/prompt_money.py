@@ -147,6 +147,9 @@ def ask_ledger(
         window,
         version=question.basis_version,
         prefix_tokens=_most_prefix_tokens(diff),
+        block_tokens=diff.prefix.block_tokens,
+        opening_delta=diff.tokens.opening_delta_tokens,
+        turn_delta=diff.tokens.turn_delta_tokens,
         output_limit=question.output_limit,
     )
     kept = kept_by_conversations(diff)

@@ -4,7 +4,7 @@ The same requests are priced twice. Before: as they were counted. After: each ca
 tokens as the new version is longer, and finds as much cached as the new version lets it:
 
 - a request that found nothing finds nothing;
-- one that found the prompt's stable prefix finds the new one, in proportion;
+- one that found the prompt's stable prefix finds the new one;
 - one that found its conversation's own history finds that again, as much longer as it has become.
 
 Tokens are averages over requests and so are not whole; money is Decimal from end to end.
@@ -16,8 +16,8 @@ from decimal import Decimal
 
 from wai_ops.core.money import COST_DIGITS, Rates
 from wai_ops.observe.reports.prompt_rows import LiveConversations, PromptTraffic, Reach
-from wai_ops.prompts.diff import VersionDiff
-from wai_ops.prompts.tokens import whole_blocks
+from wai_ops.prompts.diff import PrefixChange, VersionDiff
+from wai_ops.prompts.tokens import Method, whole_blocks
 
 _MILLION = Decimal(1_000_000)
 _NOTHING = Decimal(0)
@@ -110,8 +110,10 @@ def _priced(row: PromptTraffic, weight: Decimal, question: PriceQuestion) -> Pri
     )
     count, turns = weight * row.call_count, weight * row.turn_sum
     opening, turn = diff.tokens.opening_delta_tokens, diff.tokens.turn_delta_tokens
-    longer = before.input + count * opening + (count + turns) * turn
-    found = _cached(row, weight, question, after_model)
+    # Answers that a new limit cuts are shorter in the turns that follow, too.
+    cut = Decimal(row.output_tokens - row.limited_output_tokens) / row.call_count
+    longer = before.input + count * opening + (count + turns) * turn - turns * cut
+    found = _cached(row, weight, question, after_model) - _cut_history(row, cut, weight)
     after = Tokens(
         input=max(longer, _NOTHING),
         cached=max(min(found, longer), _NOTHING),
@@ -129,19 +131,36 @@ def _priced(row: PromptTraffic, weight: Decimal, question: PriceQuestion) -> Pri
 def _cached(
     row: PromptTraffic, weight: Decimal, question: PriceQuestion, after_model: str
 ) -> Decimal:
-    prefix, tokens = question.diff.prefix, question.diff.tokens
+    prefix = question.diff.prefix
     old, new = prefix.before_cacheable_tokens, prefix.after_cacheable_tokens
     cached = weight * row.cached_input_tokens
     match row.reach:
         case Reach.PREFIX:
-            return cached * new / old if old else weight * row.call_count * new
+            return _prefix_found(prefix, cached, weight * row.call_count, question)
         case Reach.BEYOND:
-            longer = row.call_count * tokens.opening_delta_tokens
-            return cached + weight * (longer + row.cached_turn_sum * tokens.turn_delta_tokens)
+            return weight * row.history_cached_tokens
         case _ if new and not old and row.reported_count:
             return weight * row.reported_count * new * question.warm_ratio(after_model)
         case _:
             return _NOTHING
+
+
+def _cut_history(row: PromptTraffic, cut: Decimal, weight: Decimal) -> Decimal:
+    """Of what was cached, the answers that are not there any more: those before the last one."""
+    if row.reach is not Reach.BEYOND:
+        return _NOTHING
+    return weight * max(0, row.cached_turn_sum - row.call_count) * cut
+
+
+def _prefix_found(
+    prefix: PrefixChange, cached: Decimal, count: Decimal, question: PriceQuestion
+) -> Decimal:
+    """What so many requests find of the new prefix, that found `cached` of the old one."""
+    old, new = prefix.before_cacheable_tokens, prefix.after_cacheable_tokens
+    if question.diff.before.token_basis.method is Method.EXACT or not (old and new):
+        return cached + count * (new - old) if new else _NOTHING
+    # Counts that are off are off by the same share on both sides. Blocks fall anywhere in them.
+    return cached * prefix.after_tokens / prefix.before_tokens
 
 
 def rewarm_usd(

@@ -28,11 +28,17 @@ def counters_of(
     block_tokens: int,
     exact: TokenCounter | None = None,
 ) -> dict[str | None, TokenCounter]:
-    """A counter for each of the models. `exact` is the tokenizer that was given for them."""
-    return {
-        model: exact or _learned(model, name, usage, text_of, block_tokens) or EstimatingCounter()
-        for model in models
-    }
+    """A counter for each of the models. `exact` is the tokenizer that was given for them.
+
+    A model without usage of its own counts as the other one does: tokenizers differ less from each
+    other than from an estimate, and two ways of counting would be a difference by themselves.
+    """
+    wanted = list(dict.fromkeys(models))
+    if exact is not None:
+        return dict.fromkeys(wanted, exact)
+    learned = {model: _learned(model, name, usage, text_of, block_tokens) for model in wanted}
+    other = next((counter for counter in learned.values() if counter), EstimatingCounter())
+    return {model: counter or other for model, counter in learned.items()}
 
 
 def _learned(
@@ -45,7 +51,8 @@ def _learned(
     rows = [row for row in usage if row.model == model]
     for wanted in ([row for row in rows if row.prompt_name == name], rows):
         samples = (_sample(row, text_of, block_tokens) for row in wanted[:MOST_TEXTS])
-        if found := calibrate([item for item in samples if item is not None], name):
+        usable = [item for item in samples if item is not None]
+        if found := calibrate(usable, prompt=name, model=model or ""):
             return found
     return None
 

@@ -31,6 +31,8 @@ class PromptTraffic:
     cached_turn_sum: int
     """How many turns came before the ends of what was cached: a request that repeats another to
     the last word counts one."""
+    history_cached_tokens: int
+    """What would be cached after the change, of requests that found more than the prefix."""
     reported_count: int
     """Those whose model reports cached tokens."""
     input_tokens: int

@@ -41,11 +41,15 @@ def read_traffic(
     *,
     version: str | None,
     prefix_tokens: int,
+    block_tokens: int,
+    opening_delta: int,
+    turn_delta: int,
     output_limit: int | None,
 ) -> list[PromptTraffic]:
     """The requests of a prompt. `prefix_tokens`: no more cached than this is the stable prefix.
 
-    Raises DataError.
+    `opening_delta` and `turn_delta` are how many tokens longer another version is, once a
+    conversation and with every turn. Raises DataError.
     """
     rows = store.query(
         PromptTraffic,
@@ -53,6 +57,9 @@ def read_traffic(
         prompt=name,
         version=version,
         prefix_tokens=prefix_tokens,
+        block_tokens=block_tokens,
+        opening_delta=opening_delta,
+        turn_delta=turn_delta,
         output_limit=output_limit,
         **_ends(window),
     )
