@@ -364,7 +364,7 @@ def test_a_file_that_holds_another_version_is_found(folder: Path) -> None:
     (folder / version_path("triage", wrong)).write_bytes(content)
 
     def renamed(prompt: PromptLock) -> PromptLock:
-            (version,) = prompt.versions
+        (version,) = prompt.versions
         digest = hashlib.sha256(content).hexdigest()
         second = replace(version, version=2, sha256=wrong, file_sha256=digest)
         return replace(prompt, versions=(version, second))
@@ -393,7 +393,7 @@ def test_what_is_not_frozen_is_found_and_how_bad_that_is_depends_on_the_config(
             Level.ERROR,
         ),
     ):
-        result = verify(folder, PromptSettings(**options))  # type: ignore[arg-type]
+        result = verify(folder, PromptSettings(**options))
         assert {item.level for item in result.findings} == {level}
 
 
@@ -422,9 +422,7 @@ def test_labels_that_point_nowhere_and_numbers_with_gaps_are_found(folder: Path)
             labels={"production": 1},
             canaries=(canary,),
             releases=(
-                Release(
-                    label="production", version=1, previous=None, released_at=AT, author="ann"
-                ),
+                Release(label="production", version=1, previous=None, released_at=AT, author="ann"),
             ),
         ),
     )
