@@ -32,7 +32,7 @@ class Path:
     @property
     def text(self) -> str:
         """As people would write it."""
-        start = "@" if self.is_data else "../" * self.up
+        start = ("@" if self.is_data else "") + "../" * self.up
         return start + (".".join(self.names) or "this")
 
 
