@@ -98,11 +98,12 @@ def test_every_number_of_every_version_is_that_of_its_calls(seed: int, tmp_path:
         table = prompts_report(store, ALWAYS, facts={})
     groups: dict[Any, list[Call]] = defaultdict(list)
     for row in rows:
-        groups[row["prompt_name"], row["prompt_version"]].append(row)
-    shown = {(getattr(row, "prompt"), getattr(row, "version")): row for row in table.rows}  # noqa: B009
+        name = row["prompt_name"]
+        groups[name and f"{name}@{row['prompt_version']}"].append(row)
+    shown = {getattr(row, "prompt"): row for row in table.rows}  # noqa: B009 - made at run time
     assert set(shown) == set(groups)
     assert table.total is not None
-    for found, calls in [*((shown[key], groups[key]) for key in groups), (table.total, rows)]:
+    for found, calls in [*((shown[name], groups[name]) for name in groups), (table.total, rows)]:
         known = [c for c in calls if c["cost_state"] in KNOWN]
         cost = sum((c["cost_usd"] for c in known), Decimal(0))
         reported = [c for c in calls if c["cached_input_tokens"] is not None]
@@ -140,12 +141,12 @@ def test_labels_stand_at_the_version_that_they_point_to_now(tmp_path: Path) -> N
     rows = [call(n, prompt_version=version) for n, version in enumerate(["2", "3", "work-ab"])]
     with ledger_of(tmp_path, [*rows, call(9, prompt_name="other")]) as store:
         table = prompts_report(store, ALWAYS, facts=FACTS)
-    found = {(getattr(r, "prompt"), getattr(r, "version")): r.labels for r in table.rows}  # noqa: B009
+    found = {getattr(row, "prompt"): row.labels for row in table.rows}  # noqa: B009
     assert found == {
-        ("triage", "2"): "production (5%)",
-        ("triage", "3"): "production, staging",
-        ("triage", "work-ab"): None,
-        ("other", "3"): None,
+        "triage@2": "production (5%)",
+        "triage@3": "production, staging",
+        "triage@work-ab": None,
+        "other@3": None,
     }
     assert "released, and without a call here: triage@next (9)" in table.notes
 
@@ -162,8 +163,8 @@ def test_one_prompt_and_its_versions_split_further(tmp_path: Path) -> None:
         some = prompts_report(
             store, Slice(ALWAYS.window, parse_where(["tenant=a"])), prompt="triage", facts={}
         )
-    found = [tuple(getattr(r, n) for n in ("prompt", "version", "tenant")) for r in split.rows]
-    assert sorted(found) == [("triage", "3", "a"), ("triage", "4", "a"), ("triage", "4", "b")]
+    found = [tuple(getattr(row, name) for name in ("prompt", "tenant")) for row in split.rows]
+    assert sorted(found) == [("triage@3", "a"), ("triage@4", "a"), ("triage@4", "b")]
     assert split.total is not None
     assert split.total.request_count == 3
     assert [row.request_count for row in some.rows] == [1, 1]
@@ -345,8 +346,8 @@ def test_the_command_shows_versions_with_their_labels_and_advises(released: Wai)
     assert ran.exit_code == 0, ran.stderr
     document = json.loads(ran.stdout)
     Draft202012Validator(schema_of("report prompts")).validate(document)
-    labels = {row["version"]: row["labels"] for row in document["rows"]}
-    assert labels == {"1": None, "2": "production"}
+    labels = {row["prompt"]: row["labels"] for row in document["rows"]}
+    assert labels == {"triage@1": None, "triage@2": "production"}
     assert document["notes"][0].startswith(ROLL_BACK)
     everything = released("report", "prompts", "--until", "2026-03-16")
     assert "promoted in this time: triage; advice: wai report prompts --prompt NAME" in (

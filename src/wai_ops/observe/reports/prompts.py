@@ -61,7 +61,7 @@ def key_of(row: Grouped) -> Key:
 @dataclass(frozen=True, kw_only=True)
 class _Version:
     prompt: str | None = col("Prompt")
-    version: str | None = col("Version")
+    """`name@version`, as everywhere. One column, because wide tables repeat only the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +130,13 @@ class PromptGroup:
     local_count: int
 
     @property
+    def label(self) -> str | None:
+        """`name@version`; None for calls without a prompt."""
+        if self.prompt is None or self.version is None:
+            return self.prompt
+        return f"{self.prompt}@{self.version}"
+
+    @property
     def sources(self) -> str:
         """The kinds of sources that the calls are known from."""
         known = {
@@ -190,7 +197,7 @@ class _Around:
 
 @cache
 def prompt_row_type(by: Dimension | None) -> type[PromptNumbers]:
-    """Prompt and version in front, then the group where there is one."""
+    """The version in front, then the group where there is one."""
     if by is None:
         return PromptRow
     group = make_dataclass(
@@ -245,10 +252,7 @@ def _row(
     group: PromptGroup, by: Dimension | None, row_type: type[PromptNumbers], around: _Around
 ) -> PromptNumbers:
     key = key_of(group)
-    names: dict[str, Any] = {
-        "prompt": TOTAL if group.is_total else group.prompt,
-        "version": group.version,
-    }
+    names: dict[str, Any] = {"prompt": TOTAL if group.is_total else group.label}
     if by is not None:
         names[by.value] = group.name
     failure, ended = around.failures.get(key), around.ended.get(key)

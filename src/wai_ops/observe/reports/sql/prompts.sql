@@ -3,7 +3,7 @@
 with part as (
     select
         prompt_name as prompt,
-        prompt_version as version,
+        if(prompt_name is null, null, prompt_version) as version,
         {group} as name,
         sources,
         count(*) as request_count,

@@ -4,7 +4,7 @@
 with seen as (
     select distinct
         prompt_name as prompt,
-        prompt_version as version,
+        if(prompt_name is null, null, prompt_version) as version,
         {group} as name,
         hash(tenant, workflow, conversation_id) as key_1,
         hash(concat_ws('/', conversation_id, workflow, tenant)) as key_2

@@ -2,7 +2,7 @@
 with part as (
     select
         prompt_name as prompt,
-        prompt_version as version,
+        if(prompt_name is null, null, prompt_version) as version,
         {group} as name,
         error_type,
         count(*) as request_count

@@ -3,7 +3,7 @@
 with part as (
     select
         prompt_name as prompt,
-        prompt_version as version,
+        if(prompt_name is null, null, prompt_version) as version,
         {group} as name,
         'ttft' as measure,
         three_digits(ttft_ms) as reading,
@@ -16,7 +16,7 @@ with part as (
     union all
     select
         prompt_name as prompt,
-        prompt_version as version,
+        if(prompt_name is null, null, prompt_version) as version,
         {group} as name,
         'output' as measure,
         output_tokens::double as reading,
