@@ -252,6 +252,7 @@ def _run(
     parallel: int,
     local: bool,
 ) -> "tuple[Ran, Decimal]":
+    from wai_ops.cli.prompts_compare_progress import watch_compare
     from wai_ops.cli.run_service import service_of, surroundings_of
     from wai_ops.cli.target import open_connection
     from wai_ops.config.credentials import Role
@@ -259,7 +260,10 @@ def _run(
     from wai_ops.runtime.purse import Purse
 
     purse = Purse(ceiling, spent_usd=journal.spent_usd)
-    with open_connection(context, role=Role.RUNTIME, local=local) as connection:
+    with (
+        open_connection(context, role=Role.RUNTIME, local=local) as connection,
+        watch_compare(context) as progress,
+    ):
         service = patient(service_of(context, connection))
         comparison = Comparison(
             plan=plan,
@@ -269,25 +273,9 @@ def _run(
             state_dir=context.settings.state_dir,
             journal=journal,
             purse=purse,
-            progress=_Lines(context),
+            progress=progress,
         )
         return comparison.run(parallel), purse.spent_usd
-
-
-class _Lines:
-    """A line every ten seconds."""
-
-    def __init__(self, context: AppContext) -> None:
-        self._clock = context.clock
-        self._last = self._clock.monotonic()
-
-    def __call__(self, done: int, count: int, spent_usd: "Decimal") -> None:
-        from wai_ops.cli import diagnostics
-
-        now = self._clock.monotonic()
-        if now - self._last >= 10:
-            self._last = now
-            diagnostics.message(f"{done} of {count} cases, ${spent_usd.normalize():f} spent")
 
 
 def _show(context: AppContext, result: "CompareResult", fmt: CompareFormat) -> None:

@@ -11,7 +11,7 @@ from wai_ops.core.errors import UsageError, WaiError
 from wai_ops.prompts.dataset import Assertion, Case, Dataset, Kind
 from wai_ops.runtime.plan import Prepared, Service, Surroundings, prepare
 from wai_ops.runtime.prompt_use import Changes, Found, use_prompt
-from wai_ops.runtime.request import Ask, worst_case
+from wai_ops.runtime.request import Ask, compact_json, worst_case
 from wai_ops.runtime.schema_check import SchemaCheck
 
 WORKFLOW = "compare"
@@ -64,7 +64,7 @@ class ComparePlan:
     judges: Mapping[str, Found]
     """Reference -> the judge's prompt."""
     schemas: Mapping[tuple[str, int], SchemaCheck]
-    """Case id and place of the assertion -> its compiled schema, used by one thread at a time."""
+    """Case id and place of the assertion -> its compiled schema."""
 
 
 class Planner:
@@ -75,6 +75,7 @@ class Planner:
         self._defaults = defaults
         self._service = service
         self._around = around
+        self._schemas: dict[str, SchemaCheck] = {}
 
     def plan(
         self, dataset: Dataset, a: Found, b: Found, find: Callable[[str], Found]
@@ -96,7 +97,7 @@ class Planner:
                             judges[item.value] = _checked_judge(find(item.value))
                         self.judge(judges[item.value], case, item, "answer", "key")
                     elif item.kind is Kind.JSON_SCHEMA:
-                        schemas[case.id, place] = SchemaCheck(item.value, where="json_schema")
+                        schemas[case.id, place] = self.schema_check(item.value, "json_schema")
             except UsageError as error:
                 raise _placed(error, f"{dataset.path}:{case.line}") from error
             cases.append(PlannedCase(case=case, sides=sides))
@@ -110,6 +111,13 @@ class Planner:
             judges=judges,
             schemas=schemas,
         )
+
+    def schema_check(self, schema: Mapping[str, Any], what: str) -> SchemaCheck:
+        """Compile a schema, once for all that are equal. Raises UsageError when it is none."""
+        key = compact_json(schema)
+        if key not in self._schemas:
+            self._schemas[key] = SchemaCheck(dict(schema), where=what)
+        return self._schemas[key]
 
     def side(self, found: Found, case: Case) -> Planned:
         """One version on one case."""

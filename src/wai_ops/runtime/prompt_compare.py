@@ -26,7 +26,6 @@ from wai_ops.runtime.keeping import Keeper
 from wai_ops.runtime.plan import Service, Surroundings
 from wai_ops.runtime.purse import Purse
 from wai_ops.runtime.run import Finished, execute
-from wai_ops.runtime.schema_check import SchemaCheck
 from wai_ops.state.live import LiveState
 
 Progress = Callable[[int, int, Decimal], None]
@@ -223,7 +222,9 @@ class Comparison:
             call = self.journal.begin(planned.key, planned.worst_usd)
             conversation = f"cmp-{uuid7(around.clock.now())}"
             ask = replace(planned.ask, conversation_id=conversation)
-            schema = None if ask.schema is None else SchemaCheck(ask.schema, where="output_schema")
+            schema = None
+            if ask.schema is not None:
+                schema = self.planner.schema_check(ask.schema, "output_schema")
             finished = execute(ask, self.service, around, live, _Silent(), check=schema)
             answer = _answer_of(planned, finished, around)
             self.journal.end(call, answer)
