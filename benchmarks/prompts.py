@@ -1,4 +1,6 @@
-"""What `wai prompts verify` takes on a large repository: 1,000 prompts with 20 versions each.
+"""What `wai prompts verify` takes on a large repository, and how long hostile templates run.
+
+The repository has 1,000 prompts with 20 versions each.
 
 Baseline: a bare Python script that computes the SHA-256 of the same frozen files, in the same run,
 taking turns. Verify does that, reads the lock, and compares every prompt of the working tree.
@@ -6,11 +8,14 @@ taking turns. Verify does that, reads the lock, and compares every prompt of the
     python benchmarks/prompts.py [--prompts 1000] [--versions 20] [--runs 5]
 
 Promises, whole processes: verify within 2 s, and within 4x of the baseline. `wai prompts log`,
-which reads the same lock, within 1 s. Prints times and ratios; exits 1 when a promise is missed.
+which reads the same lock, within 1 s. Every template that asks for too much is refused within 1 s
+of CPU time, loading and compiling included, and takes at most 200 MB. Prints times and ratios;
+exits 1 when a promise is missed.
 """
 
 import argparse
 import hashlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -61,6 +66,70 @@ for folder, _, names in os.walk(sys.argv[1]):
         with open(os.path.join(folder, name), "rb") as file:
             hashlib.sha256(file.read()).hexdigest()
 """
+
+
+REFUSED_WITHIN_S = 1.0
+REFUSED_WITHIN_MB = 200
+HOSTILE = {
+    "one long text": "{{ 'x' * 10**9 }}",
+    "loops in loops": "{% for a in range(9) %}" * 15 + "{% endfor %}" * 15,
+    "a macro that calls itself twice": "{% macro f(n) %}{{ f(n + 1) if n < 40 else '' }}"
+    "{{ f(n + 1) if n < 40 else '' }}{% endmacro %}{{ f(0) }}",
+    "a macro without end": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "a text that doubles": "{% set n = namespace(x='a') %}{% for i in range(99) %}"
+    "{% set n.x = n.x ~ n.x %}{% endfor %}",
+    "a list that doubles": "{% set n = namespace(x=['a']) %}{% for i in range(99) %}"
+    "{% set n.x = [n.x, n.x] %}{% endfor %}",
+    "a list in a list in a list": "{% set n = namespace(x=[]) %}{% for i in range(99999) %}"
+    "{% set n.x = [n.x] %}{% endfor %}",
+    "replacing": "{{ ('a' * 1000000) | replace('a', 'b' * 1000000) }}",
+    "joining": "{{ (['a'] * 90000) | join('b' * 1000000) }}",
+    "splitting": "{{ (' ' * 4000000).split(' ') | length }}",
+    "searching": "{% set x = 'a' * 3000000 ~ 'b' %}{% for i in range(9999) %}"
+    "{% if x in x %}{% endif %}{% endfor %}",
+    "comparing": "{% set a = range(99990) | list %}{% set b = range(99990) | list %}"
+    "{% for i in range(9999) %}{% if a == b %}{% endif %}{% endfor %}",
+    "sorting": "{% set a = range(99990) | map('string') | list %}"
+    "{% for i in range(9999) %}{% set b = a | sort %}{% endfor %}",
+    "copies": "{% set x = 'a' * 3000000 %}" + "{% set y = x[1:] %}" * 100,
+    "a width": "{{ '%1000000000d' % 1 }}",
+    "many tags": "{{ v }}" * 100_000,
+    "one long expression": "{{ v " + "~ v " * 100_000 + "}}",
+    "deep brackets": "{{ " + "(" * 3000 + "v" + ")" * 3000 + " }}",
+    "a tower of numbers": "{{ 9 ** (9 ** 9) }}",
+}
+
+
+def refuse(name: str) -> int:
+    """Load and render one template, which must be refused; in a process of its own."""
+    from wai_ops.prompts.errors import PromptError
+    from wai_ops.prompts.rendering import render_messages, variables_of
+    from wai_ops.prompts.source import parse_source
+
+    render_messages(parse_source("warm", lambda _: b"{{ 1 }}"), {})
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.process_time()
+    try:
+        source = parse_source("t", lambda _: HOSTILE[name].encode())
+        render_messages(source, dict.fromkeys(variables_of(source), "v"))
+    except PromptError as error:
+        taken = time.process_time() - started
+        more_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb) / 1024
+        held = taken <= REFUSED_WITHIN_S and more_mb <= REFUSED_WITHIN_MB
+        verdict = "PASS" if held else "FAIL"
+        print(f"{verdict}  {name:<32} {taken:6.3f} s {more_mb:5.0f} MB  {error.message[:48]}")
+        return 0 if held else 1
+    print(f"FAIL  {name:<32} was not refused")
+    return 1
+
+
+def refuse_all() -> int:
+    """How many hostile templates broke the promise."""
+    missed = 0
+    for name in HOSTILE:
+        done = subprocess.run([sys.executable, __file__, "--refuse", name], check=False)
+        missed += done.returncode != 0
+    return missed
 
 
 def make_project(root: Path, prompts: int, versions: int) -> None:
@@ -127,7 +196,10 @@ def main() -> int:
     parser.add_argument("--prompts", type=int, default=1000)
     parser.add_argument("--versions", type=int, default=20)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--refuse", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.refuse:
+        return refuse(options.refuse)
     wai = str(Path(sys.executable).with_name("wai"))
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -163,6 +235,7 @@ def main() -> int:
             f"{verdict}  {name:<20} {median:6.3f} s  {median / base:5.2f}x{limits}"
             f"  ({options.prompts} prompts x {options.versions} versions)"
         )
+    missed += refuse_all()
     return 1 if missed else 0
 
 

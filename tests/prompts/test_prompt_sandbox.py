@@ -342,7 +342,7 @@ def test_all_sections_share_one_allowance() -> None:
         render_messages(prompt(section * 6), {})
 
 
-def test_time_is_a_limit_of_its_own() -> None:
+def test_cpu_time_is_a_limit_of_its_own() -> None:
     now = [0.0]
     allowance = Allowance(lambda: now[0])
     allowance.tick()

@@ -37,6 +37,11 @@ class SystemClock:
         time.sleep(seconds)
 
 
+def thread_seconds() -> float:
+    """The CPU time that this thread has used: a limit on it holds on a busy machine as well."""
+    return time.thread_time()
+
+
 def to_utc_text(at: datetime) -> str:
     """ISO 8601 with microseconds and a final Z, the one spelling of times in files and JSON."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
