@@ -9,6 +9,7 @@ from wai_ops.cli.app import new_app
 app = new_app()
 
 RECORDS: dict[str, str] = {
+    "prompts diff": "wai_ops.runtime.prompt_review:PromptReview",
     "prompts canary": "wai_ops.prompts.releasing:ReleaseChange",
     "prompts compare": "wai_ops.runtime.compare_result:CompareResult",
     "prompts compare --dry-run": "wai_ops.runtime.compare_show:ComparePreview",

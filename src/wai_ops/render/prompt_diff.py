@@ -5,6 +5,7 @@ can end neither its cell nor its fence.
 """
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -39,23 +40,26 @@ def headline(review: PromptReview) -> str:
     diff = review.diff
     if diff.is_same:
         return "nothing that decides behaviour differs"
-    prefix = diff.prefix
-    cacheable = f"{prefix.before_cacheable_tokens:,} -> {prefix.after_cacheable_tokens:,}"
-    parts = [
-        f"stable prefix {cacheable} tokens ({prefix.shared_cacheable_tokens:,} in common)",
-        f"{_signed(diff.tokens.delta_tokens)} tokens a request",
-    ]
+    parts = [_prefix_words(diff), f"{_signed(diff.tokens.delta_tokens)} tokens a request"]
     total = review.money.total if review.money else None
     if total is not None:
-        parts += [
-            f"{_signed_usd(total.delta_usd)} a month",
-            f"{_usd(total.rewarm_usd)} once to warm running conversations again",
-        ]
+        parts.append(f"{_signed_usd(total.delta_usd)} a month")
+        if total.rewarm_usd != 0:
+            parts.append(f"{_usd(total.rewarm_usd)} once to warm running conversations again")
         if review.money and review.money.source is TrafficSource.ASSUMED:
             parts.append("at assumed traffic")
     elif review.money is not None:
         parts.append("money not known: no traffic")
     return ", ".join(parts)
+
+
+def _prefix_words(diff: VersionDiff) -> str:
+    prefix = diff.prefix
+    before, after = prefix.before_cacheable_tokens, prefix.after_cacheable_tokens
+    if before == after == prefix.shared_cacheable_tokens:
+        return f"stable prefix as before ({after:,} tokens)"
+    shared = prefix.shared_cacheable_tokens
+    return f"stable prefix {before:,} -> {after:,} tokens ({shared:,} in common)"
 
 
 def to_md(review: PromptReview) -> str:
@@ -94,7 +98,8 @@ def to_sections(review: PromptReview) -> list[str]:
 def _lines(review: PromptReview, width: int | None) -> Iterator[Line]:
     diff = review.diff
     yield "#", one_line(title(review), _LONGEST_VALUE)
-    yield " ", headline(review)
+    for line in _wrapped(headline(review), width):
+        yield " ", line
     if diff.is_same:
         return
     for item in diff.texts:
@@ -114,6 +119,12 @@ def _lines(review: PromptReview, width: int | None) -> Iterator[Line]:
     for finding in review.findings:
         yield "-", f"{finding.level.value} {finding.rule}: {one_line(finding.message)}"
     yield "#", f"verdict: {review.verdict.value}"
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, max(width, 40), break_on_hyphens=False)
 
 
 def _text_lines(item: TextChange, width: int | None) -> Iterator[Line]:
