@@ -208,7 +208,7 @@ def main() -> int:
         programs = {
             "bare sha256": [sys.executable, "-c", BARE, versions],
             "wai prompts verify": [wai, "prompts", "verify"],
-            "wai prompts log": [wai, "prompts", "log", "team-07/prompt-0007"],
+            "wai prompts log": [wai, "prompts", "log", "team-00/prompt-0000"],
         }
         times: dict[str, list[float]] = {name: [] for name in programs}
         for argv in programs.values():
