@@ -83,3 +83,10 @@ def test_utc_text_reads_back_to_the_same_microsecond(at: datetime) -> None:
 def test_utc_texts_sort_like_their_times() -> None:
     times = [NOW + timedelta(microseconds=step) for step in (0, 1, 10, 999_999, 1_000_000)]
     assert sorted(map(to_utc_text, times)) == list(map(to_utc_text, times))
+
+
+def test_a_window_without_an_end_cannot_begin_in_the_future() -> None:
+    tomorrow = (NOW + timedelta(days=1)).isoformat()
+    with pytest.raises(UsageError, match="lies in the future"):
+        parse_window(tomorrow, None, now=NOW)
+    assert parse_window(tomorrow, (NOW + timedelta(days=2)).isoformat(), now=NOW).until

@@ -211,3 +211,23 @@ def test_plot_with_anything_but_a_table_is_a_mistake(wai: Wai, more: list[str]) 
     ran = wai("report", "cost", "--plot", *more)
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert "--plot draws below a table on the terminal" in ran.stderr
+
+
+def test_a_table_without_a_chart_says_so(wai: Wai, project: Path) -> None:
+    with ledger_of(project / ".wai", [call(1, error_type="unknown", error_message="it broke")]):
+        pass
+    ran = wai("report", "failures", "--unknown", "--plot")
+    assert ran.exit_code == 0
+    assert "note: --plot: there is no chart of this table" in ran.stderr
+
+
+def test_key_figures_are_drawn_each_with_the_rows_that_have_one(wai: Wai, project: Path) -> None:
+    with ledger_of(project / ".wai", [call(1), call(2, workflow="billing")]):
+        pass
+    drawn = wai("report", "kpi", "--plot", "--since", "2026-01-01", "--until", "2027-01-01")
+    assert drawn.exit_code == 0
+    assert "\nCost per resolved workflow: nothing of this in the window\n" in drawn.stdout
+    chart = drawn.stdout.split("Cached share of input by workflow", 1)[1]
+    assert "billing" in chart
+    assert "triage" in chart
+    assert "unknown" not in chart

@@ -140,3 +140,9 @@ def test_the_command_answers_an_empty_ledger(wai: Wai, measure: str) -> None:
     done = wai("report", "anomalies", "--measure", measure, "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["rows"] == []
+
+
+def test_the_notes_say_where_the_calls_are_known_from(store: Store) -> None:
+    refill(store, [call(1, sources="gateway only"), call(2), call(3, conversation_id=None)])
+    notes = anomaly_report(store, Slice(Window(None, None)), Measure.COST).notes
+    assert "known from: 1 gateway only, 1 client only" in notes

@@ -203,3 +203,10 @@ def test_the_command_exits_1_above_the_share(wai: Wai) -> None:
     assert wai("report", "audit-cost", "--fail-above", "lots").exit_code == 2
     for by in AuditGrouping:
         assert wai("report", "audit-cost", "--by", by.value).exit_code == 0
+
+
+def test_the_notes_say_where_the_calls_are_known_from(store: Store) -> None:
+    refill(store, [call(1, sources="gateway only", target="local"), call(2, contract="missing")])
+    notes = audit_report(store, Slice(Window(None, None)), AuditGrouping.MODEL).notes
+    assert "known from: 1 gateway only, 1 client only" in notes
+    assert "1 of 2 requests (50.0%) lack some or all of the five metadata keys" in notes

@@ -22,6 +22,7 @@ class AuditBy(StrEnum):
     DAY = "day"
     WORKFLOW = "workflow"
     TENANT = "tenant"
+    PROMPT = "prompt"
     GATEWAY = "gateway"
     PROVIDER = "provider"
     ROUTE = "route"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wai_ops.cli import diagnostics
 from wai_ops.cli.context import AppContext
 from wai_ops.cli.options import JsonOption, SinceOption, UntilOption
 from wai_ops.cli.output import Format
@@ -147,6 +148,11 @@ class ReportCall:
                 table = earlier(table, lambda at: build(store, Slice(at, part.where)))
         if rule is not None:
             table = rule(table)
+        if self.plot:
+            from wai_ops.render.series import drawable
+
+            if not drawable(table, plots):
+                diagnostics.note("--plot: there is no chart of this table")
         deliver(table, fmt, self.output, plots)
 
     def _rule(self) -> "Callable[[Table[Any]], Table[Any]] | None":

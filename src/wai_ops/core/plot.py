@@ -44,6 +44,8 @@ class Plot:
     """The target is the most that is good; without it, the least."""
     is_rate: bool = False
     """The values are per something: neither their sum nor "the others together" has a meaning."""
+    is_of_some: bool = False
+    """Rows without any of the values are of another kind, and left out: they are not unknown."""
     reference: float | None = None
     """One value that every row is held against, such as a burn rate of 1."""
 

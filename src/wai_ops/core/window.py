@@ -51,4 +51,9 @@ def parse_window(since: str | None, until: str | None, *, now: datetime) -> Wind
             f"the window is empty: --since {since} is not before --until {until}",
             hint="give --since an earlier time than --until",
         )
+    if start is not None and end is None and start > now:
+        raise UsageError(
+            f"the window is empty: --since {since} lies in the future",
+            hint="times are UTC; give --until too for a window that has yet to begin",
+        )
     return Window(start, end)

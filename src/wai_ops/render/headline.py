@@ -105,6 +105,8 @@ def _span(plot: Plot, unit: Unit, labels: Sequence[str], series: Sequence[Named]
         return ""
     low, high = shown(min(known), unit), shown(max(known), unit)
     what = f"{name.removeprefix(f'{plot.title.split()[0]} ')} " if len(series) > 1 else ""
+    if len(known) == 1 < len(values):
+        return f"{what}{low} ({labels[list(values).index(known[0])]})"
     if low == high:
         return f"{what}{low}"
     return f"{what}{low} to {high} ({labels[list(values).index(max(known))]})"

@@ -76,6 +76,8 @@ def to_chart(table: Table[Any], plot: Plot) -> Chart | Blank:
     if plot.label is None:
         plot = replace(plot, title=f"{plot.title} by {label.replace('_', ' ')}")
     rows = [dict(zip(units, cells(row, declared), strict=True)) for row in table.rows]
+    if plot.is_of_some:
+        rows = [row for row in rows if any(row[name] is not None for name in plot.values)]
     if not rows:
         return Blank(plot.title, "nothing of this in the window")
     is_sum = adds_up(plot, unit)

@@ -12,7 +12,13 @@ from enum import StrEnum
 
 from wai_ops.core.table import Table, Unit, col
 from wai_ops.observe.ledger.store import Store
-from wai_ops.observe.reports.evidence import counted_noun, missing_notes, read_evidence, share
+from wai_ops.observe.reports.evidence import (
+    counted_noun,
+    missing_notes,
+    read_evidence,
+    share,
+    source_notes,
+)
 from wai_ops.observe.reports.query import query_slice
 from wai_ops.observe.reports.slice import Slice
 
@@ -68,6 +74,13 @@ class Population:
     tenant_count: int
     small_tenant_count: int
     small_tenant_conversation_count: int
+    request_count: int
+    """Calls of all these conversations; the counts below are parts of it."""
+    both_count: int
+    gateway_only_count: int
+    client_only_count: int
+    contract_missing_count: int
+    local_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,4 +198,6 @@ def _notes(
     if unknown := seen.conversation_count - seen.measured_count:
         yield f"not looked at: {counted_noun(unknown, 'conversation')} without a known cost"
     yield "quantiles by nearest rank, not rounded; drivers are held against the tenant's median"
-    yield from missing_notes(read_evidence(store, part), store.folded.in_flight_count)
+    found = read_evidence(store, part)
+    yield from source_notes(seen, found, part)
+    yield from missing_notes(found, store.folded.in_flight_count)

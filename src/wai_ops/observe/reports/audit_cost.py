@@ -13,7 +13,13 @@ from wai_ops.core.errors import UsageError
 from wai_ops.core.table import Table, Unit, Verdict, col
 from wai_ops.core.text import one_line
 from wai_ops.observe.ledger.store import Store
-from wai_ops.observe.reports.evidence import counted_noun, missing_notes, read_evidence, share
+from wai_ops.observe.reports.evidence import (
+    counted_noun,
+    missing_notes,
+    read_evidence,
+    share,
+    source_notes,
+)
 from wai_ops.observe.reports.query import query_slice
 from wai_ops.observe.reports.slice import Dimension, Slice
 
@@ -29,6 +35,7 @@ class AuditGrouping(StrEnum):
     DAY = "day"
     WORKFLOW = "workflow"
     TENANT = "tenant"
+    PROMPT = "prompt"
     GATEWAY = "gateway"
     PROVIDER = "provider"
     ROUTE = "route"
@@ -56,6 +63,11 @@ class AuditGroup:
     custom_cost_count: int
     no_usage_count: int
     no_price_count: int
+    both_count: int
+    gateway_only_count: int
+    client_only_count: int
+    contract_missing_count: int
+    local_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +201,10 @@ def _notes(
     )
     if fail_above is not None:
         yield f"fails above a drift share of {fail_above * 100:f}%"
-    yield from missing_notes(read_evidence(store, part), store.folded.in_flight_count)
+    found = read_evidence(store, part)
+    if total is not None:
+        yield from source_notes(total, found, part)
+    yield from missing_notes(found, store.folded.in_flight_count)
 
 
 def _trap_notes(total: AuditGroup) -> Iterator[str]:

@@ -109,6 +109,36 @@ DRIFT = Plot(
     label="group",
     values=("drift_ratio",),
 )
+KPI = (
+    Plot(
+        title="Cost per resolved workflow",
+        mark=Mark.BARS,
+        label="name",
+        values=("resolved_cost_usd",),
+        target="resolved_cost_target_usd",
+        is_target_most=True,
+        is_rate=True,
+        is_of_some=True,
+    ),
+    Plot(
+        title="Cached share of input by workflow",
+        mark=Mark.BARS,
+        label="name",
+        values=("cached_input_ratio",),
+        target="cached_input_target_ratio",
+        is_of_some=True,
+    ),
+    Plot(
+        title="Output tokens, p95 by tool family",
+        mark=Mark.BARS,
+        label="name",
+        values=("output_tokens_p95",),
+        target="output_tokens_p95_target",
+        is_target_most=True,
+        is_rate=True,
+        is_of_some=True,
+    ),
+)
 
 PLOTS: dict[str, tuple[Plot, ...]] = {
     "cost": (COST, COST_PER_RESOLVED),
@@ -117,6 +147,7 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "cache": (CACHED,),
     "slo": (TTFT, DURATION, BURN),
     "tools": (TOOL_OUTPUT, TOOL_FAILURES),
+    "kpi": KPI,
     "anomalies": (ANOMALIES,),
     "audit_cost": (DRIFT,),
 }

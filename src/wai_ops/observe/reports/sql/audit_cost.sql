@@ -24,17 +24,13 @@ with fact as (
             when input_tokens is null then 'no usage'
             else 'no price'
         end as reason,
-        -- What the call would have cost with every input token at the full rate.
-        (
-            input_tokens::decimal(18, 0) * (in_usd_per_m::decimal(14, 8) * 0.000001)
-            + coalesce(output_tokens, 0)::decimal(18, 0)
-                * (coalesce(out_usd_per_m, 0)::decimal(14, 8) * 0.000001)
-        )::decimal(38, 12) as full_price_usd,
-        -- And with the cached ones charged on top of that.
-        (
-            coalesce(cached_input_tokens, 0)::decimal(18, 0)
-            * (cached_in_usd_per_m::decimal(14, 8) * 0.000001)
-        )::decimal(38, 12) as cached_price_usd
+        output_tokens,
+        in_usd_per_m,
+        cached_in_usd_per_m,
+        out_usd_per_m,
+        sources,
+        contract,
+        target
     from call_fact
     where {where}
 ),
@@ -42,30 +38,51 @@ with fact as (
 drifted as (
     select
         *,
+        reason is null as is_compared,
         gateway_cost_usd - cost_usd as drift_usd,
-        abs(gateway_cost_usd - cost_usd) <= greatest(0.000000001, abs(cost_usd) * 0.001)
-            as is_agreed
+        -- Nearly all agree to the last digit; the long decimals are then left alone.
+        case
+            when reason is not null or gateway_cost_usd = cost_usd then false
+            else abs(gateway_cost_usd - cost_usd) > greatest(0.000000001, abs(cost_usd) * 0.001)
+        end as is_different
     from fact
+),
+
+-- Of a call that differs and read cached input: what every input token at the full rate would have
+-- cost, and the cached ones charged on top of that.
+alternative as (
+    select
+        *,
+        case when is_different and cached_input_tokens > 0 then (
+            input_tokens::decimal(18, 0) * (in_usd_per_m::decimal(14, 8) * 0.000001)
+            + coalesce(output_tokens, 0)::decimal(18, 0)
+                * (coalesce(out_usd_per_m, 0)::decimal(14, 8) * 0.000001)
+        )::decimal(38, 12) end as full_price_usd,
+        case when is_different and cached_input_tokens > 0 then (
+            cached_input_tokens::decimal(18, 0)
+            * (cached_in_usd_per_m::decimal(14, 8) * 0.000001)
+        )::decimal(38, 12) end as cached_price_usd
+    from drifted
 ),
 
 judged as (
     select
         *,
-        reason is null as is_compared,
-        reason is null and not is_agreed as is_different,
-        cached_input_tokens > 0
-            and abs(gateway_cost_usd - full_price_usd)
-                <= greatest(0.000000001, full_price_usd * 0.001) as is_full_price,
-        cached_input_tokens > 0
-            and abs(gateway_cost_usd - full_price_usd - cached_price_usd)
-                <= greatest(0.000000001, full_price_usd * 0.001) as is_charged_twice
-    from drifted
+        case when is_different and cached_input_tokens > 0 then
+            abs(gateway_cost_usd - full_price_usd)
+                <= greatest(0.000000001, full_price_usd * 0.001)
+        end as is_full_price,
+        case when is_different and cached_input_tokens > 0 then
+            abs(gateway_cost_usd - full_price_usd - cached_price_usd)
+                <= greatest(0.000000001, full_price_usd * 0.001)
+        end as is_charged_twice
+    from alternative
 )
 select
     name,
     grouping(name) = 1 as is_total,
     count(*) as request_count,
-    count(*) filter (is_compared and is_agreed) as agreed_count,
+    count(*) filter (is_compared and not is_different) as agreed_count,
     count(*) filter (is_different) as different_count,
     count(*) filter (not is_compared) as not_compared_count,
     (sum(gateway_cost_usd) filter (is_compared))::decimal(38, 12) as gateway_cost_usd,
@@ -80,7 +97,12 @@ select
     count(*) filter (reason = 'no gateway cost') as no_gateway_cost_count,
     count(*) filter (reason = 'custom cost') as custom_cost_count,
     count(*) filter (reason = 'no usage') as no_usage_count,
-    count(*) filter (reason = 'no price') as no_price_count
+    count(*) filter (reason = 'no price') as no_price_count,
+    count(*) filter (sources = 'client+gateway') as both_count,
+    count(*) filter (sources = 'gateway only') as gateway_only_count,
+    count(*) filter (sources = 'client only') as client_only_count,
+    count(*) filter (contract <> 'complete') as contract_missing_count,
+    count(*) filter (target = 'local') as local_count
 from judged
 group by grouping sets ((name), ())
 having count(*) > 0
