@@ -1,6 +1,7 @@
 """Keep, watch, roll back: on made-up conversations whose truth is known, and on too few."""
 
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -137,6 +138,22 @@ def test_no_failure_in_forty_conversations_is_no_proof_that_none_will_come() -> 
     assert change.change.value == 0
     assert change.change.high > 0.05
     assert change.finding is Finding.UNCLEAR
+
+
+def test_as_many_conversations_as_watch_names_do_settle_it() -> None:
+    rng = random.Random(14)
+    old, new = talks(ALIKE, 60, rng), talks(ALIKE, 60, rng)
+    decision = decide(side_of(old), side_of(new), is_concurrent=True)
+    assert decision.advice is Advice.WATCH
+    named = re.match(r"about ([\d,]+) more conversations", decision.outlook)
+    assert named is not None
+    more = int(named[1].replace(",", ""))
+    times = -(-(60 + more) // 60)
+    assert times > 2
+    later = decide(side_of(old * times), side_of(new * times), is_concurrent=True)
+    assert Finding.UNCLEAR not in {item.finding for item in later.judged}
+    earlier = decide(side_of(old * (times // 2)), side_of(new * (times // 2)), is_concurrent=True)
+    assert Finding.UNCLEAR in {item.finding for item in earlier.judged}
 
 
 def test_what_is_not_known_is_named_and_does_not_count_as_good() -> None:

@@ -106,6 +106,14 @@ class Side:
     sums: Mapping[Measure, Sums]
     ttft: Readings | None = None
 
+    def times(self, factor: float) -> "Side":
+        """The same with so many times as many conversations of the same kinds."""
+        return Side(
+            unit_count=round(self.unit_count * factor),
+            sums={measure: sums.times(factor) for measure, sums in self.sums.items()},
+            ttft=None if self.ttft is None else self.ttft.times(factor),
+        )
+
     def value(self, measure: Measure) -> float | None:
         """The measure itself."""
         if measure is Measure.TTFT:
@@ -184,10 +192,12 @@ def decide(old: Side, new: Side, *, is_concurrent: bool) -> Decision:
     unclear = [item for item in deciding if item.finding is Finding.UNCLEAR]
     lacking = [item for item in silent if item.measure in NEEDED]
     if unclear or lacking:
+        growths = {item.measure: _growth(item.measure, old, new) for item in unclear}
+        farthest = sorted(unclear, key=lambda item: growths[item.measure], reverse=True)
         return Decision(
             advice=Advice.WATCH,
-            reason=_watch_words(unclear, lacking),
-            outlook=_outlook(unclear, new.unit_count),
+            reason=_watch_words(farthest, lacking),
+            outlook=_outlook(max(growths.values(), default=None), new.unit_count),
             judged=judged,
         )
     unknown = ", ".join(item.measure.value for item in silent)
@@ -257,8 +267,7 @@ def _worse_words(item: Judged) -> str:
 
 def _watch_words(unclear: Sequence[Judged], lacking: Sequence[Judged]) -> str:
     """The measures that are farthest from being settled, and how many more there are."""
-    farthest = sorted(unclear, key=_growth, reverse=True)
-    words = [_unclear_words(item) for item in farthest[:_SHOWN]]
+    words = [_unclear_words(item) for item in unclear[:_SHOWN]]
     words += [f"{item.measure.value} is not known of enough conversations" for item in lacking]
     if (more := len(unclear) - _SHOWN) > 0:
         words.append(f"{more} more {'are' if more > 1 else 'is'} not settled either")
@@ -285,34 +294,35 @@ def _keep_words(known: Sequence[Judged]) -> str:
     return " and ".join(words)
 
 
-def _outlook(unclear: Sequence[Judged], unit_count: int) -> str:
-    """How many conversations it takes until the widest interval is narrow enough."""
-    if not unclear:
-        return "calls that report it"
-    factor = max(_growth(item) for item in unclear)
-    if factor > _MOST_GROWTH:
+def _outlook(growth: float | None, unit_count: int) -> str:
+    """How many conversations it takes until the last interval is narrow enough."""
+    if growth is None:
+        return "calls that report it would change it"
+    if growth >= _MOST_GROWTH:
         return "the difference lies at the edge of what is tolerated; more data may never settle it"
-    more = ceil(unit_count * (factor - 1))
-    rounded = _two_digits(max(more, 1))
+    rounded = _two_digits(max(ceil(unit_count * (growth - 1)), 1))
     return (
         f"about {rounded:,} more conversations with the new version would settle it, if the figures"
         " stay as they are"
     )
 
 
-_MOST_GROWTH = 100.0
+_MOST_GROWTH = 200.0
+_STEP = 1.1
 _SHOWN = 2
 
 
-def _growth(item: Judged) -> float:
-    """By which factor the data has to grow: widths shrink with its square root."""
-    assert item.change is not None
-    tolerance = item.rule.tolerance or 0.0
-    value, low, high = _worsening(item.rule, item.change)
-    gap, width = (
-        (value - tolerance, value - low) if value > tolerance else (tolerance - value, high - value)
-    )
-    return (width / gap) ** 2 if gap > 0 else float("inf")
+def _growth(measure: Measure, old: Side, new: Side) -> float:
+    """So many times as much data of the same kind would settle a measure, in steps of a tenth."""
+    rule, factor = RULES[measure], 1.0
+    while factor < _MOST_GROWTH:
+        factor *= _STEP
+        if (
+            _judged(measure, rule, old.times(factor), new.times(factor)).finding
+            is not Finding.UNCLEAR
+        ):
+            return factor
+    return _MOST_GROWTH
 
 
 def _two_digits(number: int) -> int:

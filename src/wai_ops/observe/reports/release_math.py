@@ -30,6 +30,17 @@ class Sums:
     xy: float
     yy: float
 
+    def times(self, factor: float) -> "Sums":
+        """The same with so many times as many conversations of the same kinds."""
+        return Sums(
+            unit_count=round(self.unit_count * factor),
+            x=self.x * factor,
+            y=self.y * factor,
+            xx=self.xx * factor,
+            xy=self.xy * factor,
+            yy=self.yy * factor,
+        )
+
     @property
     def ratio(self) -> float | None:
         """All y over all x: the mean of a call, or the share of calls."""
@@ -101,6 +112,10 @@ class Readings:
     """Ascending, without repetition."""
     counts: Sequence[int]
     above: Sums
+
+    def times(self, factor: float) -> "Readings":
+        """The same with so many times as many calls."""
+        return Readings(values=self.values, counts=self.counts, above=self.above.times(factor))
 
     @property
     def quantile(self) -> float | None:
