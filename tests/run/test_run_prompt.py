@@ -168,6 +168,40 @@ def test_values_are_never_rendered_and_open_no_role(frozen: Wai) -> None:
     assert messages[1]["content"] == f"Ticket: {hostile}"
 
 
+@pytest.mark.parametrize(
+    ("file_name", "name"),
+    [
+        ("a.prompt", "a"),
+        ("a.j2", "a"),
+        ("a.md.j2", "a"),
+        ("b.v2.prompt", "b.v2"),
+        ("plain", "plain"),
+    ],
+)
+def test_a_file_is_named_without_its_known_suffixes(
+    wai: Wai, project: Path, file_name: str, name: str
+) -> None:
+    (project / "at@home").mkdir()
+    (project / "at@home" / file_name).write_text("Hello")
+    shown = plan(wai, "-p", f"./at@home/{file_name}")
+    assert shown["prompt"] == f"{name}@work-{shown['release']['sha256'][:12]}"
+
+
+@pytest.mark.parametrize("file_name", ["-a.prompt", "ä.prompt", "a b.prompt", "a@1.prompt"])
+def test_a_file_whose_name_is_no_name_is_refused(wai: Wai, project: Path, file_name: str) -> None:
+    (project / file_name).write_text("Hello")
+    refused(wai("run", "-p", f"./{file_name}"), 2, "gives no usable prompt name")
+
+
+@pytest.mark.parametrize(
+    "reference", ["x" * 5000, "triage@", "triage@@1", "triage@1@2", "a/../b", "triage@-1", "..", ""]
+)
+def test_what_is_no_reference_is_refused_with_one_line(wai: Wai, reference: str) -> None:
+    ran = wai("run", "-p", reference)
+    refused(ran, 2, "wai: error: ")
+    assert len(ran.stderr.splitlines()) <= 2
+
+
 class TestUnfrozen:
     """What nobody froze."""
 

@@ -159,9 +159,13 @@ def typed(found: Found, texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _is_path(text: str) -> bool:
-    """A reference never looks like this: it has no suffix of a prompt file and begins plainly."""
-    is_plain = text[:1].isalnum() and ".." not in text
-    return "@" not in text and (not is_plain or text.endswith(SUFFIXES) or Path(text).is_file())
+    """Whether this names a file: a reference begins plainly and has no suffix of a prompt file."""
+    if not text[:1].isalnum() or ("@" not in text and text.endswith(SUFFIXES)):
+        return True
+    try:
+        return Path(text).is_file()
+    except OSError:  # longer than any name of a file
+        return False
 
 
 def _below(folder: Path, text: str) -> Reference | None:
@@ -187,6 +191,11 @@ def _from_file(path: Path, policy: Policy) -> Found:
     name = path.name
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)
+    if not is_prompt_name(name):
+        raise UsageError(
+            f"{path.name!r} gives no usable prompt name",
+            hint="use letters, digits and . _ - in the file name",
+        )
 
     def read(part: str) -> bytes:
         return content if part == f"{name}{SUFFIX}" else read_below(path.parent, part)
