@@ -356,6 +356,16 @@ def test_versions_that_are_missing_changed_or_unknown_are_found(folder: Path) ->
     ]
 
 
+def test_folders_deeper_than_any_name_are_not_gone_into(folder: Path) -> None:
+    frozen(folder)
+    deep = folder / ".versions"
+    for _ in range(100):
+        deep /= "a"
+        deep.mkdir()
+    (item,) = verify(folder, PromptSettings()).findings
+    assert (item.rule, item.file) == ("WV004", "prompts/.versions" + "/a" * 65)
+
+
 def test_a_file_that_holds_another_version_is_found(folder: Path) -> None:
     """The hash of the file is right, that of what it says is not what the name says."""
     frozen(folder)

@@ -227,6 +227,9 @@ def test_includes_are_bounded_in_depth_number_and_size() -> None:
     # Each of six parts includes the next one thirty times: 30 to the sixth.
     bomb = {f"p{n}__part": f"{{% include 'p{n + 1}.part' %}}" * 30 for n in range(6)}
     assert "more than" in refused("{% include 'p0.part' %}", **bomb, p6__part="x" * 1000)[1]
+    tools = ", ".join(f"p{n}.part.json" for n in range(50))
+    known = {f"p{n}__part__json": '{"name": "' + "x" * 100_000 + '"}' for n in range(50)}
+    assert "files that it names are longer" in refused(f"---\ntools: [{tools}]\n---\nx", **known)[1]
     large = "{% include 'l.part' %}" * 20
     assert "longer than" in refused(large, l__part="x" * 100_000)[1]
 

@@ -18,6 +18,8 @@ from wai_ops.prompts.names import check_prompt_name
 from wai_ops.prompts.tags import normal_lines
 
 SUFFIX = ".prompt"
+MAX_TOTAL = 4 * 1024 * 1024
+"""Characters of a prompt file and everything that it names."""
 ROLES = ("system", "user", "assistant")
 _FENCE = re.compile(r"---[ \t]*(?:\n|\Z)")
 _FENCE_LINE = re.compile(r"^---[ \t]*$", re.MULTILINE)
@@ -93,6 +95,11 @@ def parse_source(name: str, read: Reader) -> Source:
                 if file == path:
                     raise
                 raise PromptError(f"{error.where} {error.message}", where=where) from error
+            if sum(map(len, files.values())) > MAX_TOTAL:
+                raise PromptError(
+                    f"the prompt and the files that it names are longer than {MAX_TOTAL}",
+                    where=where,
+                )
         return normal_lines(files[file])
 
     text = text_of(path, f"prompts/{path}").removeprefix("\ufeff")

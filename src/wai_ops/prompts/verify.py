@@ -20,6 +20,7 @@ from wai_ops.prompts.errors import PromptError
 from wai_ops.prompts.files import open_below, read_below, read_in
 from wai_ops.prompts.lock_checks import lock_problems
 from wai_ops.prompts.lockfile import FILE_NAME, Lock, lock_path, read_lock
+from wai_ops.prompts.names import MOST as LONGEST_NAME
 from wai_ops.prompts.source import SUFFIX, load_source
 from wai_ops.prompts.store import VERSIONS, list_names
 from wai_ops.prompts.verify_rules import RULES
@@ -154,13 +155,7 @@ class _Versions:
             path = f"{name}/{entry}" if name else entry
             version = expected.get(entry)
             if is_folder:
-                inner = os.open(
-                    entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor
-                )
-                try:
-                    yield from self._folder(inner, path)
-                finally:
-                    os.close(inner)
+                yield from self._inside(descriptor, entry, path)
             elif version is None:
                 yield self._wrong("WV004", "belongs to no version of the lock", f"/{path}")
             else:
@@ -179,6 +174,22 @@ class _Versions:
                     )
                 elif version is newest:
                     self.newest[name] = content
+
+    def _inside(self, descriptor: int, entry: str, path: str) -> Iterator[Finding]:
+        """Check a folder in a folder, as deep as names of prompts go."""
+        if len(path) > LONGEST_NAME:
+            yield self._wrong("WV004", "belongs to no version of the lock", f"/{path}")
+            return
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            inner = os.open(entry, flags, dir_fd=descriptor)
+        except OSError as error:
+            yield self._wrong("WV003", f"cannot be opened: {error.strerror}", f"/{path}")
+            return
+        try:
+            yield from self._folder(inner, path)
+        finally:
+            os.close(inner)
 
     @staticmethod
     def _read(descriptor: int, entry: str) -> bytes | str:

@@ -20,7 +20,8 @@ from wai_ops.prompts.version import FORMAT, canonical, compact
 _HEAD = b'{"behaviour":'
 _MIDDLE = b',\n"source":'
 _TAIL = b"}\n"
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
+"""More than any prompt can come to: a character takes at most six bytes, twice."""
 
 
 def to_bytes(source: Source) -> bytes:
