@@ -3,6 +3,7 @@
 import itertools
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,47 @@ def test_promotions_at_the_same_time_are_all_kept(frozen: Wai, project: Path) ->
         ["ls", "-A", str(project)], capture_output=True, text=True, check=True
     ).stdout.split()
     assert set(status) <= {"prompts", "prompts.lock", "wai.yaml", ".wai"}
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from wai_ops.core.clock import SystemClock
+from wai_ops.prompts.promotion import Act, Rules, promote
+from wai_ops.prompts.releasing import change_label
+
+clock, number = SystemClock(), 0
+print("ready", flush=True)
+while True:
+    number += 1
+    act = Act(author="ann@example.com", at=clock.now().replace(microsecond=0))
+    change_label(
+        Path("prompts"), "triage", "production",
+        lambda prompt: promote(prompt, "production", number % 3 + 1, act, Rules()),
+        clock, is_dry_run=False,
+    )
+"""
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_lock(frozen: Wai, project: Path) -> None:
+    """Fifteen processes that promote without end, each killed somewhere in the middle."""
+    for round_number in range(15):
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD], cwd=project, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = len(read_lock(project / "prompts.lock").get("triage").releases)
+        while (
+            len(read_lock(project / "prompts.lock").get("triage").releases)
+            < before + 1 + round_number % 4
+        ):
+            assert process.poll() is None
+        process.kill()
+        process.communicate()
+        prompt = read_lock(project / "prompts.lock").get("triage")
+        assert prompt.labels["production"] == prompt.releases[-1].version
+        for one, other in itertools.pairwise(prompt.releases):
+            assert other.previous == one.version
+    done(frozen("prompts", "promote", "triage", "1", "after"))
+    assert frozen("prompts", "verify").exit_code == 0
