@@ -383,6 +383,33 @@ def test_new_cases_and_new_assertions_ask_only_for_what_is_new(
     del served
 
 
+def test_one_version_against_itself_is_asked_once_and_that_is_said(
+    frozen: Wai, served: Emulator, project: Path
+) -> None:
+    write_cases(project, cases(5, {"contains": "parcel"}))
+    found = result(compare(frozen, "@1", "--yes", "--json"))
+    assert (found["sent_count"], found["compared_count"], found["verdict"]) == (5, 5, "pass")
+    assert "A and B are the same version" in found["notes"][0]
+    del served
+
+
+def test_a_tool_call_is_an_answer_like_any_other(
+    frozen: Wai, served: Emulator, project: Path
+) -> None:
+    tools = (
+        "tools: [{name: look_up, description: d, parameters: {type: object, "
+        "properties: {number: {type: integer, const: 7}}, required: [number]}}]\n"
+    )
+    with_tools = TRIAGE.replace("variables:", f"{tools}variables:")
+    with_tools = with_tools.replace("Ticket:", "Use look_up for")
+    freeze_prompt(project, "triage", with_tools)
+    checks = {"regex": r'"name":"look_up"'}, {"contains": '{\\"number\\": 7}'}
+    write_cases(project, cases(2, *checks))
+    found = result(compare(frozen, "@4", "--yes", "--json"))
+    assert (found["a"]["passed_count"], found["b"]["passed_count"]) == (0, 2)
+    del served
+
+
 class TestJudges:
     """A model grades the answers, by a prompt that is named and versioned like any other."""
 

@@ -149,7 +149,7 @@ def result_of(
         cases=outcomes,
         verdict=verdict,
         reasons=reasons,
-        notes=_notes(outcomes, ran, metrics),
+        notes=_notes(plan, outcomes, ran, metrics),
     )
 
 
@@ -296,8 +296,12 @@ def _doubts(metrics: Sequence[Metric], compared: int, unanswered: int) -> list[s
     return found
 
 
-def _notes(outcomes: Sequence[CaseOutcome], ran: Ran, metrics: Sequence[Metric]) -> list[str]:
+def _notes(
+    plan: ComparePlan, outcomes: Sequence[CaseOutcome], ran: Ran, metrics: Sequence[Metric]
+) -> list[str]:
     notes = []
+    if all(item.sides[0].key == item.sides[1].key for item in plan.cases):
+        notes.append("A and B are the same version: each answer stands for both")
     for change, words in (("regressed", "pass with A alone"), ("improved", "pass with B alone")):
         names = [item.id for item in outcomes if item.change == change]
         if names:

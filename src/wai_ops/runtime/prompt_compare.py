@@ -25,7 +25,8 @@ from wai_ops.runtime.explain import error_of
 from wai_ops.runtime.keeping import Keeper
 from wai_ops.runtime.plan import Service, Surroundings
 from wai_ops.runtime.purse import Purse
-from wai_ops.runtime.run import Finished, execute
+from wai_ops.runtime.request import compact_json
+from wai_ops.runtime.run import Finished, execute, tool_call_dicts
 from wai_ops.state.live import LiveState
 
 Progress = Callable[[int, int, Decimal], None]
@@ -239,13 +240,13 @@ class Comparison:
 
 
 def _answer_of(planned: Planned, finished: Finished, around: Surroundings) -> Answer:
-    record, reply = finished.attempts[-1], finished.reply
+    record = finished.attempts[-1]
     costs = [_known_cost(item) for item in finished.attempts]
     cost = None if None in costs else sum((c for c in costs if c is not None), Decimal(0))
     charged = sum((_charged(item, planned.worst_usd) for item in finished.attempts), Decimal(0))
     return Answer(
         key=planned.key,
-        text=around.keeper.text(reply.answer.text),
+        text=around.keeper.text(_text_of(finished)),
         failure=record.error_type,
         error_message=record.error_message,
         cost_usd=cost,
@@ -259,6 +260,13 @@ def _answer_of(planned: Planned, finished: Finished, around: Surroundings) -> An
         run_id=record.run_id,
         conversation_id=record.conversation_id,
     )
+
+
+def _text_of(finished: Finished) -> str:
+    """What `wai run` prints: the text, and tool calls, one JSON object a line."""
+    calls = [compact_json(call["function"]) for call in tool_call_dicts(finished.reply)]
+    text = finished.reply.answer.text
+    return "\n".join([text, *calls] if text else calls)
 
 
 def _known_cost(record: AttemptRecord) -> Decimal | None:
