@@ -117,3 +117,11 @@ def test_the_same_pairs_give_the_same_interval_and_few_give_none() -> None:
     assert mean_difference(pairs[:4]).low is None
     constant = mean_difference([(1.0, 3.0)] * 10)
     assert (constant.low, constant.high) == (2.0, 2.0)
+
+
+def test_the_order_in_which_answers_came_decides_nothing() -> None:
+    rng = random.Random(7)
+    pairs = [(rng.lognormvariate(0, 1), rng.lognormvariate(0, 1)) for _ in range(40)]
+    shuffled = rng.sample(pairs, k=len(pairs))
+    assert shuffled != pairs
+    assert mean_difference(shuffled) == mean_difference(pairs)

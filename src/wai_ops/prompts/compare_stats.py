@@ -140,6 +140,7 @@ def _bca(values: Sequence[float], mean: float) -> tuple[float, float]:
     """The bias-corrected and accelerated bootstrap interval of the mean (Efron 1987)."""
     if min(values) == max(values):
         return mean, mean
+    values = sorted(values)  # or the order in which answers came would decide what is drawn
     n = len(values)
     rng = random.Random(SEED)  # noqa: S311 - resampling, and the same every time
     means = sorted(statistics.fmean(rng.choices(values, k=n)) for _ in range(RESAMPLES))
