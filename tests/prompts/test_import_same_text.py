@@ -132,7 +132,7 @@ def convert_body(body: str) -> tuple[str, dict[str, str]]:
     return made.text, dict(made.parts)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(body=bodies(), values=VALUES)
 def test_both_ways_give_the_same_text(body: str, values: dict[str, Any]) -> None:
     """Optional values that are missing or null, empty lists and objects, white space, signs."""

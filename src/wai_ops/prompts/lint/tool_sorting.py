@@ -68,10 +68,11 @@ def _yaml_sorted(text: str, document: Document, order: Sequence[int]) -> str | N
         starts.append(mark.line - 1)
     if len(indents) != 1 or len(set(starts)) < len(starts):
         return None
-    end = _end_of_list(lines, starts[-1], len(indents.pop()))
-    for number, start in enumerate(starts):
-        floor = starts[number - 1] + 1 if number else _above(lines, start)
-        while starts[number] > floor and lines[starts[number] - 1].lstrip().startswith("#"):
+    indent = len(indents.pop())
+    end = _end_of_list(lines, starts[-1], indent)
+    for number in range(len(starts)):
+        floor = starts[number - 1] + 1 if number else 0
+        while starts[number] > floor and _is_remark(lines[starts[number] - 1], indent):
             starts[number] -= 1
     bounds = [*starts, end]
     blocks = ["".join(lines[low:high]) for low, high in pairwise(bounds)]
@@ -80,15 +81,14 @@ def _yaml_sorted(text: str, document: Document, order: Sequence[int]) -> str | N
         blocks[-1] += "\n"
     moved = "".join(blocks[place] for place in order)
     if is_open:
-        moved = moved[:-1]
+        moved = moved.removesuffix("\n").removesuffix("\r")
     return "".join(lines[: bounds[0]]) + moved + "".join(lines[end:])
 
 
-def _above(lines: Sequence[str], start: int) -> int:
-    """Where the comments above the first item begin: below the line of the key."""
-    while start > 0 and lines[start - 1].lstrip().startswith("#"):
-        start -= 1
-    return start
+def _is_remark(line: str, indent: int) -> bool:
+    """Whether a line is a comment on what comes below; deeper ones belong to what is above."""
+    text = line.lstrip(" \t")
+    return text.startswith("#") and len(line) - len(text) <= indent
 
 
 def _end_of_list(lines: Sequence[str], last: int, indent: int) -> int:
