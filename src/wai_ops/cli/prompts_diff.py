@@ -225,5 +225,12 @@ def _show_github(context: AppContext, folder: Path, review: "PromptReview") -> N
         headline=headline(review),
         sections=to_sections(review),
     )
-    if not append_step_summary(summary, context.environ):
+    if append_step_summary(summary, context.environ):
+        return
+    if context.environ.get("GITHUB_ACTIONS") != "true":
         sys.stdout.write(summary)
+        return
+    # The runner takes commands from indented lines, too, and a template may hold what looks like
+    # one. Nobody can guess the word that ends this.
+    word = f"wai-{context.rng.getrandbits(128):032x}"
+    sys.stdout.write(f"::stop-commands::{word}\n{summary}::{word}::\n")
