@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pytest
 
 from support.cli import Wai
 from support.facts import NOON, attempt, in_ledger, record_attempts
+from support.gateway_log import GatewayLog, gateway_log, rows_between
 from support.import_rows import START, gateway_row, write_rows
+from wai_ops.core.clock import SystemClock
 from wai_ops.core.errors import ExitCode
 
+NOW = SystemClock().now().replace(microsecond=0)
 CALLS = "select count(*) from model_call"
 CUT = "2026-10-05T08:03:05"
 """Rows 0 to 4 ended before it."""
@@ -34,6 +38,19 @@ def filled(wai: Wai, project: Path) -> Path:
     assert wai("ledger", "fold").exit_code == 0
     assert in_ledger(project / ".wai", CALLS) == [(12,)]
     return project
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayLog]:
+    with gateway_log(tmp_path_factory.mktemp("gateway")) as log:
+        yield log
+
+
+@pytest.fixture
+def log(started: GatewayLog, wai: Wai) -> GatewayLog:
+    started.reset()
+    wai.environ.update(started.emulator.environ)
+    return started
 
 
 def test_a_dry_run_says_what_would_go_and_keeps_it(wai: Wai, filled: Path) -> None:
@@ -89,3 +106,37 @@ def test_what_is_pruned_comes_back_with_again(wai: Wai, filled: Path) -> None:
 def test_a_time_that_is_none_is_a_usage_error(wai: Wai, project: Path) -> None:
     ran = wai("logs", "prune", "--before", "some day", "--yes")
     assert (ran.exit_code, "--before 'some day' is not a time" in ran.stderr) == (2, True)
+
+
+def test_what_was_pruned_is_no_hole_and_no_pull_brings_it_back_by_itself(
+    wai: Wai, log: GatewayLog
+) -> None:
+    midnight = NOW.replace(hour=0, minute=0, second=0)
+    cut = midnight - timedelta(days=2)
+    log.write(rows_between(cut - timedelta(days=2), cut, 40))
+    log.write(rows_between(cut, NOW - timedelta(hours=1), 30, start=40))
+    assert wai("logs", "pull").exit_code == 0
+    assert wai("logs", "prune", "--before", f"{cut:%Y-%m-%d}", "--yes").exit_code == 0
+    days = json.loads(wai("logs", "status", "--json").stdout)["rows"]
+    assert min(day["day"] for day in days) == f"{cut:%Y-%m-%d}"
+    assert {day["hole_count"] for day in days} == {0}
+    assert wai("logs", "pull").exit_code == 0
+    assert sum_held(wai) == 30
+    assert wai("logs", "pull", "--since", "5d").exit_code == 0
+    assert sum_held(wai) == 70
+
+
+def test_a_window_that_is_cut_keeps_what_it_still_has(wai: Wai, log: GatewayLog) -> None:
+    begin = NOW - timedelta(hours=3)
+    log.write(rows_between(begin, NOW - timedelta(hours=1), 20))
+    assert wai("logs", "pull", "--since", "1d").exit_code == 0
+    cut = begin + timedelta(minutes=31)
+    assert wai("logs", "prune", "--before", f"{cut:%Y-%m-%dT%H:%M:%S}", "--yes").exit_code == 0
+    windows = "select min(since), sum(row_count)::bigint from ingest_window"
+    assert in_ledger(wai.folder / ".wai", windows) == [(cut.replace(tzinfo=None), sum_held(wai))]
+    assert 0 < sum_held(wai) < 20
+
+
+def sum_held(wai: Wai) -> int:
+    count: int = in_ledger(wai.folder / ".wai", CALLS)[0][0]
+    return count

@@ -138,8 +138,8 @@ def test_a_kill_at_any_step_of_a_load_neither_loses_nor_doubles(tmp_path: Path) 
         state_dir = tmp_path / f"killed-{limit}"
         shutil.copytree(fresh, state_dir)
         killed = child(state_dir, file, limit)
-        killed.communicate()
-        assert killed.returncode == -signal.SIGKILL
+        _, err = killed.communicate()
+        assert killed.returncode == -signal.SIGKILL, err
         found = look(state_dir)
         assert found in (before, expected)
         seen.add(found == expected)

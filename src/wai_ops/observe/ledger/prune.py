@@ -25,6 +25,8 @@ class Pruned:
 def prune(connection: duckdb.DuckDBPyConnection, before: datetime) -> Pruned:
     """Remove gateway rows and bodies of requests that ended before a time.
 
+    That time counts as not read from then on, and no pull goes back there by itself.
+
     Call under the lock and in a transaction; `refresh_rollups` and `raw.prune_raw` afterwards.
     """
     at = {"before": before.astimezone(UTC).replace(tzinfo=None)}
@@ -38,6 +40,8 @@ def prune(connection: duckdb.DuckDBPyConnection, before: datetime) -> Pruned:
     run(connection, "calls/side_parted")
     parted = run_count(connection, "calls/client_insert")
     bodies = run_count(connection, "prune/bodies_delete", **at)
+    for name in ("windows_delete", "windows_clip", "counts_delete", "marks_move"):
+        run(connection, f"prune/{name}", **at)
     match(connection, boundary)
     mark_ends(connection, boundary, at["before"] - _A_DAY, at["before"] + _A_DAY)
     return Pruned(gateway_only_count=removed - parted, parted_count=parted, body_count=bodies)

@@ -1,0 +1,2 @@
+-- What was read of that time counts as not read.
+delete from ingest_window where until <= $before
