@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from redact.planted import IDENTIFIERS, IN_CONTEXT, PEM, PREFIXED, SENTENCES
 from wai_ops.observe.redact.cheap import Suspicion
 from wai_ops.observe.redact.engine import REACH, WINDOW, Redactor
-from wai_ops.observe.redact.rules import PREFILTER
+from wai_ops.observe.redact.rules import LONG_RUN, PREFILTER
 
 KEY = b"k" * 32
 KNOWN = "kn0wn/secret+value_77"
@@ -132,6 +132,24 @@ def test_what_the_cheap_tests_let_pass_needs_no_mask(text: str) -> None:
     if shapes.text(text) != text:
         assert re2.search(PREFILTER, text)
         assert Suspicion([]).of(text)
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)), max_size=4).map("".join),
+    st.text(alphabet="0123456789abcdef-", min_size=30, max_size=36),
+    st.booleans(),
+)
+@settings(max_examples=500)
+def test_the_prefilter_of_brief_texts_never_lets_one_pass(
+    text: str, beside: str, pii: bool
+) -> None:
+    import re2
+
+    masks = redactor(pii=pii)
+    brief = text.encode()[: LONG_RUN - 1].decode("utf-8", "ignore")
+    if masks.text(brief) != brief:
+        assert re2.search(masks.brief_prefilter, brief)
+        assert re2.search(masks.brief_prefilter, f"{beside} {brief} {beside}")
 
 
 @pytest.mark.parametrize("text", [*ALL, *IDENTIFIERS, *SENTENCES, KNOWN])

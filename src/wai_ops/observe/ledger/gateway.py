@@ -47,6 +47,7 @@ from wai_ops.observe.ledger.prune import prune
 from wai_ops.observe.ledger.raw import keep_raw
 from wai_ops.observe.ledger.rollup import refresh_rollups
 from wai_ops.observe.redact.engine import Redactor
+from wai_ops.observe.redact.rules import LONG_RUN
 
 __all__ = ["Batch", "Ingested", "UnreadableRowsError", "ingest_rows", "prune", "refresh_rollups"]
 
@@ -220,7 +221,13 @@ class _Ingest:
         run(connection, "gateway/one_thread")
         fill_prices(connection, self.prices, self.models)
         self.boundary = last_row(connection)
-        run(connection, "gateway/set_prefilter", prefilter=self.redactor.prefilter)
+        run(
+            connection,
+            "gateway/set_prefilter",
+            whole=self.redactor.prefilter,
+            brief=self.redactor.brief_prefilter,
+            long_run=LONG_RUN,
+        )
         self._insert(files, shape, is_first_look=True)
         counts = self._counts()
         if counts.suspects:

@@ -21,7 +21,7 @@ import re2
 
 from wai_ops.observe.redact.decoding import encoded_runs, json_view, percent_view
 from wai_ops.observe.redact.forms import base64_forms, forms_of, searchable
-from wai_ops.observe.redact.rules import PREFILTER, RULES, SUSPECTS, Rule
+from wai_ops.observe.redact.rules import BRIEF_PREFILTER, PREFILTER, RULES, SUSPECTS, Rule
 
 WINDOW = 32 * 1024
 """Bytes that one step settles."""
@@ -83,21 +83,22 @@ class Redactor:
         self._known = known
         self._key = key
         self._rules: tuple[Rule, ...] = RULES
-        suspects, prefilter = [SUSPECTS], [PREFILTER]
+        suspects, extra = [SUSPECTS], list[str]()
         if pii:
             from wai_ops.observe.redact.pii import PII_RULES
 
             self._rules += PII_RULES
             extra = [f"(?:{rule.suspect})" for rule in PII_RULES]
             suspects += extra
-            prefilter += extra
         self._exact_source = "|".join(
             _quoted(form) for form in sorted(known, key=lambda form: (-len(form), form))
         )
         self._exact = _compiled(self._exact_source) if known else None
         self._suspect = _compiled("|".join(suspects))
-        self._prefilter = _compiled("|".join([*prefilter, *filter(None, [self._exact_source])]))
-        self._shape_prefilter = "|".join(prefilter)
+        self._prefilter = _compiled(
+            "|".join([PREFILTER, *extra, *filter(None, [self._exact_source])])
+        )
+        self._more_shapes = extra
 
     @classmethod
     def build(cls, secrets: Mapping[str, str], *, key: bytes, pii: bool = False) -> Self:
@@ -115,12 +116,23 @@ class Redactor:
 
         As `rules.PREFILTER`, with the known secrets: a value to bind, never to store or to show.
         """
-        exact = "|".join(
+        return "|".join([PREFILTER, *self._more_shapes, *self._exact_texts])
+
+    @cached_property
+    def brief_prefilter(self) -> str:
+        """As `prefilter`, and twice as fast, for texts of fewer than `rules.LONG_RUN` bytes each.
+
+        They may stand side by side, with a space between two.
+        """
+        return "|".join([BRIEF_PREFILTER, *self._more_shapes, *self._exact_texts])
+
+    @cached_property
+    def _exact_texts(self) -> list[str]:
+        return [
             re2.escape(form.decode())
             for form in sorted(self._known, key=lambda form: (-len(form), form))
             if _is_text(form)
-        )
-        return "|".join(filter(None, [self._shape_prefilter, exact]))
+        ]
 
     def text(self, text: str) -> str:
         """Return the text with its secrets masked."""

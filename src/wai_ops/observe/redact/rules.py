@@ -289,12 +289,15 @@ RULES: tuple[Rule, ...] = (
 )
 """In no order: all of them see the same text."""
 
-BASE64_RUN = r"[A-Za-z0-9+/_-]{37}"
+LONG_RUN = 37
+BASE64_RUN = rf"[A-Za-z0-9+/_-]{{{LONG_RUN}}}"
 """Longer than a UUID: what is shorter is not taken for an encoded text."""
 HEX_RUN = r"[0-9A-Fa-f]{40}"
 ESCAPE = r"""%[0-9A-Fa-f]{2}|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})"""
 
-PREFILTER = "|".join([*(f"(?:{rule.suspect})" for rule in RULES), BASE64_RUN, ESCAPE])
+BRIEF_PREFILTER = "|".join([*(f"(?:{rule.suspect})" for rule in RULES), ESCAPE])
+"""As `PREFILTER`, for texts of fewer bytes than `LONG_RUN`: counting them takes time."""
+PREFILTER = f"{BRIEF_PREFILTER}|{BASE64_RUN}"
 """Matches every text that a shape rule could change, as it stands or once decoded."""
 SUSPECTS = "|".join(f"(?:{rule.suspect})" for rule in RULES)
 """As `PREFILTER`, for a text that is not decoded again."""
