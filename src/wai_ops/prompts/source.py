@@ -88,8 +88,9 @@ def parse_source(name: str, read: Reader) -> Source:
             try:
                 files[file] = read(file).decode("utf-8")
             except UnicodeDecodeError as error:
+                what = "" if file == path else f"prompts/{file} "
                 raise PromptError(
-                    f"prompts/{file} is not UTF-8 (byte {error.start})", where=where
+                    f"{what}is not UTF-8 (byte {error.start})", where=where
                 ) from error
             except PromptError as error:
                 if file == path:

@@ -172,7 +172,7 @@ class EstimatingCounter:
     @property
     def basis(self) -> Basis:
         """Says that it is an estimate."""
-        words = f"estimated at {BYTES_PER_TOKEN} bytes a token: no usage of the model is recorded"
+        words = f"estimated at {BYTES_PER_TOKEN} bytes a token: no usage of the model is at hand"
         return Basis(method=Method.ESTIMATED, words=words)
 
     def count(self, chat: Chat) -> int:
