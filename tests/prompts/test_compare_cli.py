@@ -435,6 +435,17 @@ class TestJudges:
             {"assertion": "judge: no@1", "passed": False, "reason": "so"}
         ]
 
+    def test_no_judge_is_paid_for_a_case_that_fails_without_one(
+        self, frozen: Wai, served: Emulator, project: Path
+    ) -> None:
+        freeze_prompt(project, "yes", GRADER.replace("PASS", "true"))
+        write_cases(project, cases(3, {"judge": "yes@1"}, {"contains": "parcel"}))
+        found = result(compare(frozen, "@2", "--yes", "--json"))
+        assert (found["a"]["passed_count"], found["b"]["passed_count"]) == (3, 0)
+        assert truth(frozen, served)["yes@1"]["requests"] == 3
+        # Nothing is left to be asked, so nobody is asked for a ceiling.
+        assert compare(frozen, "@2").exit_code == 0
+
     def test_a_judge_without_a_verdict_in_its_schema_is_refused_before_anything_is_sent(
         self, frozen: Wai, served: Emulator, project: Path
     ) -> None:

@@ -17,7 +17,7 @@ from wai_ops.core.ids import uuid7
 from wai_ops.core.money import CostState
 from wai_ops.core.records import AttemptRecord
 from wai_ops.core.text import one_line
-from wai_ops.prompts.dataset import Assertion
+from wai_ops.prompts.dataset import Assertion, Kind
 from wai_ops.runtime.compare_checks import Checked, check, is_fatal, is_refused, is_settled
 from wai_ops.runtime.compare_journal import Answer, Journal
 from wai_ops.runtime.compare_plan import ComparePlan, Planned, PlannedCase, Planner
@@ -68,10 +68,12 @@ def remaining_usd(plan: ComparePlan, planner: Planner, journal: Journal) -> tupl
             if kept is None:
                 total += side.worst_usd
                 count += 1
+            if kept is not None and _needs_no_judge(plan, planned, kept):
+                continue
             for assertion in planned.case.assertions:
-                judge = plan.judges.get(str(assertion.value))
-                if judge is None or not isinstance(assertion.value, str):
+                if assertion.kind is not Kind.JUDGE:
                     continue
+                judge = plan.judges[assertion.value]
                 if kept is not None:
                     asked = planner.judge(judge, planned.case, assertion, kept.text, side.key)
                     if _kept(journal, asked.key) is not None:
@@ -79,6 +81,25 @@ def remaining_usd(plan: ComparePlan, planner: Planner, journal: Journal) -> tupl
                 total += planner.judge_worst_usd(judge, planned, assertion)
                 count += 1
     return total, count
+
+
+def _needs_no_judge(plan: ComparePlan, planned: PlannedCase, answer: Answer) -> bool:
+    failed = (item.passed is False for item in _free_checks(plan, planned, answer))
+    return is_refused(answer) or any(failed)
+
+
+def _free_checks(plan: ComparePlan, planned: PlannedCase, answer: Answer) -> list[Checked]:
+    """Everything that costs nothing to judge."""
+    return [
+        check(
+            assertion,
+            answer,
+            schema=plan.schemas.get((planned.case.id, place)),
+            verdict_of=lambda _: None,
+        )
+        for place, assertion in enumerate(planned.case.assertions)
+        if assertion.kind is not Kind.JUDGE
+    ]
 
 
 def _kept(journal: Journal, key: str) -> Answer | None:
@@ -194,18 +215,14 @@ class Comparison:
             spent += (verdict.cost_usd or Decimal(0)) if verdict else Decimal(0)
             return verdict
 
-        checks = tuple(
-            check(
-                assertion,
-                answer,
-                schema=self.plan.schemas.get((planned.case.id, place)),
-                verdict_of=verdict_of,
-            )
-            for place, assertion in enumerate(planned.case.assertions)
-        )
+        # Judges come last, and are not paid for a case that has failed without them.
+        checks = _free_checks(self.plan, planned, answer)
+        if all(item.passed is not False for item in checks):
+            judges = (item for item in planned.case.assertions if item.kind is Kind.JUDGE)
+            checks += [check(item, answer, schema=None, verdict_of=verdict_of) for item in judges]
         outcomes = {item.passed for item in checks}
         passed = False if False in outcomes else (None if None in outcomes else True)
-        return Judged(answer=answer, checks=checks, passed=passed, judge_cost_usd=spent)
+        return Judged(answer=answer, checks=tuple(checks), passed=passed, judge_cost_usd=spent)
 
     def _answer(self, planned: Planned, live: LiveState, around: Surroundings) -> Answer | None:
         """The kept answer, or a new one; None when there is no money for it."""
