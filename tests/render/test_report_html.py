@@ -133,3 +133,11 @@ def test_the_command_below_a_table_is_safe_to_paste(tmp_path: Path) -> None:
             words = shlex.split(exhibit.command)
             assert words[:2] == ["wai", "report"]
             assert words[-1] == "workflow=x'; touch pwned; '"
+
+
+def test_a_condition_that_tools_do_not_carry_silences_them_alone(wai: Wai, project: Path) -> None:
+    with filled(project / ".wai"):
+        pass
+    page = wai("report", "html", "--where", "target=cloudflare")
+    assert page.exit_code == 0, page.stderr
+    assert page.stdout.count("Tool calls do not carry what the page was asked for") == 1

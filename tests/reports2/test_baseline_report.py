@@ -199,3 +199,9 @@ def test_the_command_writes_lists_shows_compares_and_overwrites_only_by_force(wa
     assert row["problem"] == "is no baseline of wai, or was changed since it was written"
     for words in (("show",), ("a", "b"), ("list", "x"), ("show", "../march")):
         assert wai("report", "baseline", *words).exit_code == 2
+
+
+def test_a_condition_that_tools_do_not_carry_leaves_them_out(full: Store) -> None:
+    part = Slice(BEFORE.window, parse_where(["gateway="]))
+    assert not any(key.startswith("tools") for key in frozen(full, part).reports)
+    assert any(key.startswith("tools") for key in frozen(full).reports)

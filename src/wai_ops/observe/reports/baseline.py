@@ -30,7 +30,7 @@ from wai_ops.observe.reports.failures import failures_report
 from wai_ops.observe.reports.kpi import kpi_report
 from wai_ops.observe.reports.slice import Dimension, Slice
 from wai_ops.observe.reports.slo import SloRequest, slo_report
-from wai_ops.observe.reports.tools import ToolGrouping, tools_report
+from wai_ops.observe.reports.tools import CARRIED, ToolGrouping, tools_report
 
 FORMAT = "wai baseline 1"
 FOLDER = "baselines"
@@ -127,7 +127,9 @@ def _reports(
         made[report_key("cache", by)] = lambda by=by: cache_report(store, part, by, targets)  # type: ignore[misc]
         made[report_key("affinity", by)] = lambda by=by: affinity_report(store, part, by)  # type: ignore[misc]
     made["failures"] = lambda: failures_report(store, part, now=now)
-    for grouping in ToolGrouping:
+    # What tool calls do not carry cannot be asked of them: then there is no such report in here.
+    is_carried = all(condition.key in CARRIED for condition in part.where)
+    for grouping in ToolGrouping if is_carried else ():
         made[report_key("tools", grouping)] = lambda grouping=grouping: tools_report(  # type: ignore[misc]
             store, part, grouping, settings.tools
         )

@@ -28,7 +28,7 @@ from wai_ops.observe.reports.overview_tiles import tiles_of
 from wai_ops.observe.reports.slice import Dimension, Slice
 from wai_ops.observe.reports.slo import SloNumbers, SloRequest, slo_report
 from wai_ops.observe.reports.slo_rules import has_targets
-from wai_ops.observe.reports.tools import ToolGrouping, tools_report
+from wai_ops.observe.reports.tools import CARRIED, ToolGrouping, tools_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,11 @@ def _section(key: str, title: str, question: str, exhibits: Iterator[Exhibit]) -
     """One section; where none of its tables has a row, it says so instead of showing them."""
     found = tuple(exhibits)
     silence = ""
-    if not any(exhibit.table.rows for exhibit in found):
+    if not found:
+        silence = (
+            "Tool calls do not carry what the page was asked for, so there is nothing to show."
+        )
+    elif not any(exhibit.table.rows for exhibit in found):
         silence = "Nothing of this in the window."
     return Section(key=key, title=title, question=question, exhibits=found, silence=silence)
 
@@ -163,6 +167,8 @@ def _slo(asked: _Asked, table: Table[SloNumbers]) -> Iterator[Exhibit]:
 
 
 def _tools(asked: _Asked) -> Iterator[Exhibit]:
+    if any(condition.key not in CARRIED for condition in asked.part.where):
+        return
     table = tools_report(asked.store, asked.part, ToolGrouping.FAMILY, asked.settings.tools)
     yield asked.exhibit(table, "tools", plots.TOOL_OUTPUT, plots.TOOL_FAILURES)
 
