@@ -69,7 +69,7 @@ def prompt(
 ) -> str:
     return (
         f"---\nmodel: '{model}'\nparameters: {{max_output_tokens: {limit}}}\n"
-        "variables: {ticket: string, customer: string}\n---\n"
+        "variables: {ticket: string, customer: string, now: {default: noon}}\n---\n"
         f"{{% role system %}}\n{before}{HOUSE}\n{after}\n"
         f"{{% role user %}}\n{user}The ticket of {{{{ customer }}}}: {{{{ ticket }}}}\n"
     )
@@ -82,6 +82,7 @@ CHANGES = {
     "every turn says more": prompt(user=f"{EXTRA}\n"),
     "another model": prompt(model="@cf/meta/llama-4-scout-17b-16e-instruct"),
     "shorter answers": prompt(limit=40),
+    "a clock comes first": prompt(before="It is {{ now }}. "),
 }
 
 
@@ -123,7 +124,7 @@ def play(
     patch.chdir(folder)
     for name, value in emulator.environ.items():
         patch.setenv(name, value)
-    for workflow, name, turn in requests:
+    for number, (workflow, name, turn) in enumerate(requests):
         # No two values begin alike: what conversations share is the prompt.
         ticket = f"{turn} {name} has a torn page; say so in 60 words"
         code = run(
@@ -131,6 +132,7 @@ def play(
                 *("run", "--quiet", "--prompt", f"triage@{version}"),
                 *("--workflow", workflow, "--conversation", name),
                 *("--var", f"ticket={ticket}", "--var", f"customer={name[1:]}{name[0]} Ltd"),
+                *("--var", f"now={number} seconds past noon"),
             ]
         )
         assert code == 0
@@ -190,7 +192,8 @@ def test_the_predicted_month_is_within_five_percent_of_the_metered_one(
     """Both with a tokenizer and with what the usage of version 1 alone says about tokens."""
     metered = plays.metered[change]
     for options in (("--tokenizer", str(tokenizer)), ()):
-        review = plays.first.predicted(plays.version[change], *options)
+        changing = ("--changing", "now") if "clock" in change else ()
+        review = plays.first.predicted(plays.version[change], *options, *changing)
         total = review["money"]["total"]
         assert Decimal(total["before_usd"]) == plays.cost_of_first
         assert abs(Decimal(total["delta_usd"]) / metered - 1) < Decimal("0.05"), (total, metered)

@@ -58,6 +58,12 @@ def diff(
         list[str] | None,
         typer.Option("--var", metavar="NAME=VALUE", help="A usual value, for sizes; repeatable."),
     ] = None,
+    changing: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--changing", metavar="NAME", help="A variable that every request changes; repeatable."
+        ),
+    ] = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option("--tokenizer", metavar="PATH", help="Count with this tokenizer.json."),
@@ -112,6 +118,7 @@ def diff(
         open_ledger=_ledger(context),
         exact=exact,
         values=values,
+        changing=changing or (),
         block_tokens=block_tokens,
     ).run()
     _show(context, folder, review, ReviewFormat.JSON if as_json else fmt)

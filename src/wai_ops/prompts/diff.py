@@ -3,7 +3,7 @@
 Money needs the ledger and is added above (`runtime/prompt_money.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from wai_ops.prompts.diff_parts import (
@@ -15,7 +15,7 @@ from wai_ops.prompts.diff_parts import (
     text_changes,
 )
 from wai_ops.prompts.prefix import stable_prefix
-from wai_ops.prompts.samples import rendered_alike
+from wai_ops.prompts.samples import Rendered, rendered_alike
 from wai_ops.prompts.source import Source
 from wai_ops.prompts.tokens import BLOCK_TOKENS, Basis, Chat, TokenCounter, whole_blocks
 from wai_ops.prompts.version import digest
@@ -95,6 +95,9 @@ class TokenChange:
     """Whether a running conversation that changes over begins otherwise."""
     same_values_shared_tokens: int
     """What both begin with when the values are the same: what a running conversation keeps."""
+    found_again_tokens: int | None
+    """The most that a request finds of the one before it in the version after, because a value at
+    the beginning changes with every request; None: all of it."""
     placeholders: tuple[str, ...]
     """Variables whose values were made up."""
     depends_on: tuple[str, ...]
@@ -123,14 +126,16 @@ def diff_versions(
     after: Side,
     *,
     values: Mapping[str, str] | None = None,
+    changing: Collection[str] = (),
     block_tokens: int = BLOCK_TOKENS,
 ) -> VersionDiff:
     """Compare two versions. `values` are texts of variables, as `--var` gives them.
 
-    Raises PromptError for a version that can never be rendered, and for values that do not fit.
+    `changing` are variables with another value in every request of a conversation. Raises
+    PromptError for a version that can never be rendered, and for values that do not fit.
     """
     first, second = _info(before), _info(after)
-    tokens = _tokens(before, after, values or {})
+    tokens = _tokens(before, after, values or {}, changing)
     is_same = first.sha256 == second.sha256
     return VersionDiff(
         before=first,
@@ -200,8 +205,10 @@ def _end(source: Source) -> PrefixEnd:
     )
 
 
-def _tokens(before: Side, after: Side, values: Mapping[str, str]) -> TokenChange:
-    rendered = rendered_alike(before.source, after.source, values)
+def _tokens(
+    before: Side, after: Side, values: Mapping[str, str], changing: Collection[str]
+) -> TokenChange:
+    rendered = rendered_alike(before.source, after.source, values, changing)
     first, second = rendered.before, rendered.after
     totals = before.counter.count(first), after.counter.count(second)
     openings = _opening(first), _opening(second)
@@ -218,10 +225,19 @@ def _tokens(before: Side, after: Side, values: Mapping[str, str]) -> TokenChange
         before_turn_tokens=totals[0] - opened[0],
         is_opening_changed=not is_same_model or openings[0] != openings[1],
         same_values_shared_tokens=min(shared, *totals),
+        found_again_tokens=_found_again(after, rendered),
         placeholders=rendered.placeholders,
         depends_on=rendered.depends_on,
         is_literal=rendered.is_literal,
     )
+
+
+def _found_again(after: Side, rendered: Rendered) -> int | None:
+    if rendered.next_after is None:
+        return None
+    openings = _opening(rendered.after), _opening(rendered.next_after)
+    # What the user said stays in the history as it was said.
+    return None if openings[0] == openings[1] else after.counter.shared(*openings)
 
 
 def _opening(chat: Chat) -> Chat:

@@ -5,7 +5,7 @@ stands for is the same in both versions, so the difference is right as long as b
 equally often; whether they do is found by rendering with placeholders of two lengths.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,8 @@ from wai_ops.prompts.tags import find_tags
 from wai_ops.prompts.tokens import Chat
 
 _SHORT, _LONG = "text", "text " * 40
-_PLACEHOLDERS: dict[VariableType, Any] = {
-    VariableType.INTEGER: 1,
-    VariableType.NUMBER: 1.5,
-    VariableType.BOOLEAN: True,
-    VariableType.LIST: ["text"],
-    VariableType.OBJECT: {},
-}
+_OTHER = "~ another"
+"""Begins as no other value does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +33,18 @@ class Rendered:
     """Of those, the ones whose values decide how much longer one version is than the other."""
     is_literal: bool
     """The values did not fit the templates: only the texts between the tags are compared."""
+    next_after: Chat | None
+    """The version after with other values of what changes with every request; None: nothing does,
+    or nobody can tell."""
 
 
-def rendered_alike(before: Source, after: Source, given: Mapping[str, str]) -> Rendered:
-    """Render both with the same values. Raises PromptError for given values that do not fit."""
+def rendered_alike(
+    before: Source, after: Source, given: Mapping[str, str], changing: Collection[str] = ()
+) -> Rendered:
+    """Render both with the same values. Raises PromptError for given values that do not fit.
+
+    `changing` are variables with another value in every request of a conversation.
+    """
     made_up = tuple(
         sorted(
             name
@@ -49,7 +52,8 @@ def rendered_alike(before: Source, after: Source, given: Mapping[str, str]) -> R
             if name not in given and _is_needed(name, before, after)
         )
     )
-    _check_given(before, after, given)
+    _check_names(before, after, [*given, *changing])
+    next_after = None
     try:
         short = dict.fromkeys(made_up, _SHORT)
         first, second = _chat(before, given, short), _chat(after, given, short)
@@ -59,6 +63,9 @@ def rendered_alike(before: Source, after: Source, given: Mapping[str, str]) -> R
             grown = _grown(before, given, longer, first), _grown(after, given, longer, second)
             if grown[0] != grown[1]:
                 depends_on.append(name)
+        if wanted := variables_of(after).keys() & set(changing):
+            same = {name: text for name, text in given.items() if name not in wanted}
+            next_after = _chat(after, same, short | dict.fromkeys(wanted, _OTHER))
     except PromptError:
         return Rendered(
             before=_literal(before),
@@ -66,6 +73,7 @@ def rendered_alike(before: Source, after: Source, given: Mapping[str, str]) -> R
             placeholders=made_up,
             depends_on=made_up,
             is_literal=True,
+            next_after=None,
         )
     return Rendered(
         before=first,
@@ -73,6 +81,7 @@ def rendered_alike(before: Source, after: Source, given: Mapping[str, str]) -> R
         placeholders=made_up,
         depends_on=tuple(depends_on),
         is_literal=False,
+        next_after=next_after,
     )
 
 
@@ -80,9 +89,9 @@ def _is_needed(name: str, *sources: Source) -> bool:
     return any(variables_of(source).get(name, False) for source in sources)
 
 
-def _check_given(before: Source, after: Source, given: Mapping[str, str]) -> None:
+def _check_names(before: Source, after: Source, names: Collection[str]) -> None:
     known = {**variables_of(before), **variables_of(after)}
-    for name in given:
+    for name in names:
         if name not in known:
             raise PromptError(
                 f"neither version uses the variable {name!r}",
@@ -97,14 +106,30 @@ def _chat(source: Source, given: Mapping[str, str], placeholders: Mapping[str, s
     for name, text in placeholders.items():
         if name in wanted:
             kind = declared[name].type if name in declared else VariableType.STRING
-            values[name] = _PLACEHOLDERS.get(kind, text)
-            if kind is VariableType.LIST:
-                values[name] = [text]
+            values[name] = _placeholder(kind, text)
     messages = render_messages(source, values)
     return Chat(
         tools=source.front.tools,
         messages=tuple((item["role"], item["content"]) for item in messages),
     )
+
+
+def _placeholder(kind: VariableType, text: str) -> Any:
+    """Something of the type; another text is another value, but for objects."""
+    is_other = text == _OTHER
+    match kind:
+        case VariableType.STRING:
+            return text
+        case VariableType.LIST:
+            return [text]
+        case VariableType.INTEGER:
+            return 2 if is_other else 1
+        case VariableType.NUMBER:
+            return 2.5 if is_other else 1.5
+        case VariableType.BOOLEAN:
+            return not is_other
+        case VariableType.OBJECT:
+            return {}
 
 
 def _grown(

@@ -21,6 +21,7 @@ from wai_ops.prompts.diff import VersionDiff
 from wai_ops.prompts.tokens import Method
 from wai_ops.runtime.prompt_assumed import MONTH_S, Assumed, assumed_live, assumed_traffic
 from wai_ops.runtime.prompt_price import (
+    FEWEST_OWN,
     Priced,
     PriceQuestion,
     Tokens,
@@ -315,7 +316,10 @@ def _ledger_notes(
     if not own:
         yield f"version {version} has no requests of its own: those of other versions stand for it"
     elif own < calls:
-        yield f"how it is cached and answered is taken from version {version}, the amount from all"
+        yield (
+            f"how requests are cached and answered is taken from version {version} where a workflow"
+            f" has at least {FEWEST_OWN} of it, else from all versions; how many there are, from all"
+        )
     if local := sum(item.local_count for item in counts):
         yield f"{local:,} were served by the local emulator: list prices, nothing was billed"
     if uncounted := sum(item.uncounted_count for item in counts):

@@ -5,7 +5,8 @@ tokens as the new version is longer, and finds as much cached as the new version
 
 - a request that found nothing finds nothing;
 - one that found the prompt's stable prefix finds the new one;
-- one that found its conversation's own history finds that again, as much longer as it has become.
+- one that found its conversation's own history finds that again, as much longer as it has become,
+  unless a value at the beginning changes with every request.
 
 Tokens are averages over requests and so are not whole; money is Decimal from end to end.
 """
@@ -19,6 +20,8 @@ from wai_ops.observe.reports.prompt_rows import LiveConversations, PromptTraffic
 from wai_ops.prompts.diff import PrefixChange, VersionDiff
 from wai_ops.prompts.tokens import Method, whole_blocks
 
+FEWEST_OWN = 20
+"""Requests of the version itself that stand for all the others of a workflow."""
 _MILLION = Decimal(1_000_000)
 _NOTHING = Decimal(0)
 
@@ -88,12 +91,13 @@ def price_traffic(rows: Iterable[PromptTraffic], question: PriceQuestion) -> lis
 def _weighted(rows: Sequence[PromptTraffic]) -> list[tuple[PromptTraffic, Decimal]]:
     """The requests of the version itself, each standing for as many as there were of all versions.
 
-    Where it has none, those of all versions.
+    Where it has too few to go by, those of all versions.
     """
     own = [row for row in rows if row.is_basis]
-    if not own:
+    count, all_count = (sum(row.call_count for row in part) for part in (own, rows))
+    if count < min(FEWEST_OWN, all_count):
         return [(row, Decimal(1)) for row in rows]
-    weight = Decimal(sum(row.call_count for row in rows)) / sum(row.call_count for row in own)
+    weight = Decimal(all_count) / count
     return [(row, weight) for row in own]
 
 
@@ -138,7 +142,11 @@ def _cached(
         case Reach.PREFIX:
             return _prefix_found(prefix, cached, weight * row.call_count, question)
         case Reach.BEYOND:
-            return weight * row.history_cached_tokens
+            again = question.diff.tokens.found_again_tokens
+            if again is None:
+                return weight * row.history_cached_tokens
+            most = row.call_count * whole_blocks(again, prefix.block_tokens)
+            return weight * min(row.history_cached_tokens, most)
         case _ if new and not old and row.reported_count:
             return weight * row.reported_count * new * question.warm_ratio(after_model)
         case _:

@@ -14,6 +14,7 @@ from wai_ops.prompts.lockfile import Lock
 from wai_ops.prompts.sides import Loaded
 from wai_ops.prompts.source import Source
 from wai_ops.prompts.tokens import BLOCK_TOKENS, TokenCounter
+from wai_ops.prompts.version import digest
 from wai_ops.runtime.prompt_money import PromptMoney, Question, ask_ledger, without_traffic
 from wai_ops.runtime.prompt_tokens import counters_of, texts_in_lock
 from wai_ops.runtime.prompt_verdict import judge
@@ -51,6 +52,8 @@ class Review:
     """None: there is no ledger."""
     exact: TokenCounter | None = None
     values: Mapping[str, str] | None = None
+    changing: Sequence[str] = ()
+    """Variables with another value in every request of a conversation."""
     block_tokens: int = BLOCK_TOKENS
 
     def run(self) -> PromptReview:
@@ -58,7 +61,7 @@ class Review:
 
         Raises PromptError and DataError.
         """
-        is_same = self.before.source == self.after.source
+        is_same = digest(self.before.source) == digest(self.after.source)
         if self.question is None or is_same:
             return self._result(self._diff(()), None)
         if self.open_ledger is None:
@@ -105,7 +108,13 @@ class Review:
             )
             for side, model in zip(sides, models, strict=True)
         )
-        return diff_versions(before, after, values=self.values, block_tokens=self.block_tokens)
+        return diff_versions(
+            before,
+            after,
+            values=self.values,
+            changing=self.changing,
+            block_tokens=self.block_tokens,
+        )
 
     def _result(self, diff: VersionDiff, money: PromptMoney | None) -> PromptReview:
         findings = judge(diff, money, self.thresholds)
@@ -114,11 +123,11 @@ class Review:
             money=money,
             findings=findings,
             verdict=verdict_of(findings),
-            notes=() if diff.is_same else tuple(_notes(diff, money)),
+            notes=() if diff.is_same else tuple(_notes(diff, money, self.changing)),
         )
 
 
-def _notes(diff: VersionDiff, money: PromptMoney | None) -> list[str]:
+def _notes(diff: VersionDiff, money: PromptMoney | None, changing: Sequence[str]) -> list[str]:
     bases = [f"tokens are {diff.before.token_basis.words}"]
     if diff.after.token_basis != diff.before.token_basis:
         bases.append(f"those of the version after are {diff.after.token_basis.words}")
@@ -134,6 +143,12 @@ def _notes(diff: VersionDiff, money: PromptMoney | None) -> list[str]:
         found.append(
             f"how much longer a request becomes depends on {names}: made-up values were used;"
             f" give --var {tokens.depends_on[0]}=…"
+        )
+    ends, earlier = diff.prefix.after_ends_at, diff.prefix.before_ends_at
+    if money is not None and ends.variable not in (None, earlier.variable, *changing):
+        found.append(
+            f"{ends.variable} is taken to be the same in all requests of a conversation; if it is"
+            f" not: --changing {ends.variable}"
         )
     found.append(
         f"a cache keeps whole blocks; the provider does not say of how many tokens:"

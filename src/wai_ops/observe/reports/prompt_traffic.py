@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from wai_ops.core.window import Window
 from wai_ops.observe.ledger.store import Store
@@ -16,6 +16,8 @@ from wai_ops.observe.reports.prompt_rows import (
 
 MOST_VERSIONS = 200
 """Versions whose usage is read for learning how long a token is."""
+USAGE_DAYS = 90
+"""How far back usage is read: a tokenizer does not change, but ledgers grow."""
 _EVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -28,7 +30,7 @@ def read_usage(
         "prompt_usage",
         prompt=name,
         models=list(models),
-        since=_EVER,
+        since=until - timedelta(days=USAGE_DAYS),
         until=until,
         most=MOST_VERSIONS,
     )
