@@ -56,6 +56,20 @@ def test_promoting_what_is_there_changes_nothing() -> None:
     assert promote(once, "staging", 1, FAY, OPEN) is once
 
 
+def test_a_label_that_was_protected_later_gets_its_approval_where_it_stands() -> None:
+    """What `verify` then asks for: without this nothing but moving the label away would do."""
+    loose = promote(prompt_of(1), "production", 1, FAY, OPEN)
+    with pytest.raises(DeniedError, match="none of its owners"):
+        promote(loose, "production", 1, FAY, GUARDED)
+    approved = promote(loose, "production", 1, ANN, GUARDED)
+    assert [(item.label, item.version, item.approved_by) for item in approved.approvals] == [
+        ("production", 1, "ann@example.com")
+    ]
+    assert approved.releases == loose.releases
+    assert promote(approved, "production", 1, FAY, GUARDED) is approved
+    assert promote(approved, "production", 1, ANN, GUARDED) is approved
+
+
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=8))
 def test_rolling_back_again_and_again_undoes_every_release_in_turn(numbers: list[int]) -> None:
     """Each step back leads to the release before, until there is none; a model of a stack."""

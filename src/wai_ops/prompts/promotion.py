@@ -35,10 +35,11 @@ class Act:
 
 
 def promote(prompt: PromptLock, label: str, version: int, act: Act, rules: Rules) -> PromptLock:
-    """Point a label at a version. The same block comes back when it is there already.
+    """Point a label at a version. The same block comes back when it is there already, and approved.
 
-    A canary of that version has done its work and ends. Raises PromptError for a version that is
-    not frozen, UsageError while a canary of another version stands, and DeniedError.
+    An approval that is missing, because the label was protected later, is recorded. A canary of
+    that version has done its work and ends. Raises PromptError for a version that is not frozen,
+    UsageError while a canary of another version stands, and DeniedError.
     """
     _require(prompt, version)
     standing = canary_of(prompt, label)
@@ -48,7 +49,10 @@ def promote(prompt: PromptLock, label: str, version: int, act: Act, rules: Rules
             hint=f"stop it first: wai prompts canary {prompt.name} --stop {label}",
         )
     if prompt.labels.get(label) == version:
-        return prompt
+        owners = rules.protected.get(label_base(label))
+        if owners is None or _known_approval(prompt, label, version, owners, rules) is not None:
+            return prompt
+        return _approved(prompt, label, version, act, rules)[0]
     return _moved(prompt, label, version, act, rules)
 
 
