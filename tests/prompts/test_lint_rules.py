@@ -206,6 +206,7 @@ MISSES: dict[str, list[str]] = {
         at_the_end("{{ m.keys() | sort | join }}", m="object"),
         at_the_end("{% for x in xs %}{{ x.name }}{% endfor %}", xs="list"),
         at_the_end("{% if 'a' in m %}{{ m.a }}{% endif %}", m="object"),
+        at_the_end("{% if m %}{{ m.a }}{% elif m.b %}b{% endif %}", m="object"),
         at_the_end("{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}"),
         at_the_end("{{ m.get('a') }}{{ m.items }}", m="object"),
     ],
@@ -246,6 +247,11 @@ MISSES: dict[str, list[str]] = {
         front("```\nreturn the value of the field\nreturn the value of the field\n```"),
         front("| the order number | is asked first |\n| the order number | is asked first |"),
         front("Be brief.\nBe brief.\n"),
+        front('statement: "The order number is asked first"\n- "The order number is asked first"'),
+        front('Say "yes" to a wish that can be met.\nSay "no" to a wish that can be met.'),
+        front("see https://a.example/one/two/three/four\nsee https://a.example/one/two/three/four"),
+        front("AI: Here is what can be done now.\nAI: Here is what can be done now."),
+        front("What is the best cure for a cold?\nWhat is the best cure for a cold?"),
         front(
             f"{SYSTEM}\nBook.\n{USER}\nBook a room for two people.\n{ASSISTANT}\nDone.\n{USER}\n"
             "Book a room for two people."

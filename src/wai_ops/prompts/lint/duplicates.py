@@ -28,10 +28,13 @@ _LEAST_CONTENT = 3
 _MOST_WORDS = 120
 _MOST_HEADS = 8
 _SENTENCE = re.compile(r"[^.!?;]+")
+_QUOTED = re.compile('"[^"]*"|\u201c[^\u201d]*\u201d')
+"""What is quoted is an example or a name."""
 _CURLY = "\u2019"
 _WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
 _DATA = ("|", "{", "}", "[", "<", ">", "```", "~~~")
 _FENCES = ("```", "~~~")
+_TRANSCRIPT = re.compile(r"(?:user|human|ai|assistant|bot|agent|customer|q|a)\s?:", re.IGNORECASE)
 _SMALL = frozenset(
     {"a", "an", "the", "this", "that", "these", "those", "it", "its", "is", "are", "be", "been"}
     | {"was", "were", "of", "in", "on", "at", "to", "for", "with", "by", "as", "and", "you"}
@@ -124,16 +127,26 @@ def _sentences(look: Look) -> Iterator[_Sentence]:
             bare = line.strip()
             if bare.startswith(_FENCES):
                 is_code = not is_code
-            elif not is_code and not bare.startswith(_DATA):
-                for match in _SENTENCE.finditer(line):
-                    text = match[0].strip()
-                    start = begin + match.start() + len(match[0]) - len(match[0].lstrip())
-                    yield _Sentence(piece, start, start + len(text), text)
+            elif not is_code and not bare.startswith(_DATA) and not _TRANSCRIPT.match(bare):
+                plain = _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), line)
+                for match in _SENTENCE.finditer(plain):
+                    # A question is an example, and so is what is quoted as a whole.
+                    is_question = plain.startswith("?", match.end())
+                    if not is_question and len(_WORD.findall(match[0])) >= _LEAST_CONTENT:
+                        yield _sentence(piece, begin, line, *match.span())
+
+
+def _sentence(piece: Piece, begin: int, line: str, start: int, end: int) -> _Sentence:
+    text = line[start:end]
+    first = begin + start + len(text) - len(text.lstrip())
+    return _Sentence(piece, first, first + len(text.strip()), text.strip())
 
 
 def signature_of(sentence: str) -> Signature | None:
     """What a sentence comes down to; None when it is too short to say much."""
     words = [word.lower() for word in _WORD.findall(sentence.replace(_CURLY, "'"))]
+    if len(sentence.split()) < _LEAST_WORDS:  # an address or a path has many words, too
+        return None
     if not _LEAST_WORDS <= len(words) <= _MOST_WORDS:
         return None
     content = [_stem(word) for word in words if word not in _SMALL]

@@ -130,17 +130,13 @@ def _place_of_items(source: Source, piece: Piece) -> tuple[str, int] | None:
     if not piece.holds or not piece.expressions or piece.text.count(_ITEMS) != 1:
         return None
     viewed = viewed_mapping(piece.expressions[0])
-    if viewed is None or viewed[1] != "items" or not _is_loop(piece):
+    if viewed is None or viewed[1] != "items" or piece.word != "for":
         return None
     section = source.sections[piece.section]
     path, line, column = section.place(piece.start + piece.text.index(_ITEMS))
     offset = _offset(source.files[path], line, column)
     is_there = source.files[path].startswith(_ITEMS, offset)
     return (path, offset) if is_there else None
-
-
-def _is_loop(piece: Piece) -> bool:
-    return re.match(r"\{%[-+]?\s*for\b", piece.text) is not None
 
 
 def _offset(text: str, line: int, column: int) -> int:

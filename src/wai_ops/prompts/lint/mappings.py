@@ -7,7 +7,6 @@ from jinja2 import nodes
 from wai_ops.core.findings import Finding, Level, Rule
 from wai_ops.prompts.frontmatter import VariableType
 from wai_ops.prompts.lint.look import Look
-from wai_ops.prompts.lint.view import Kind
 
 UNSORTED = Rule(
     id="WP007",
@@ -35,7 +34,7 @@ def check_mappings(look: Look) -> Iterator[Finding]:
         if not piece.holds:
             continue
         for expression in piece.expressions:
-            is_loop = piece.kind is Kind.BLOCK and expression is piece.expressions[0]
+            is_loop = piece.word == "for" and expression is piece.expressions[0]
             shown = next(_unsorted(expression, objects, is_gone_through=is_loop), None)
             if shown is not None:
                 yield look.at(

@@ -48,6 +48,8 @@ class Piece:
     end: int
     kind: Kind
     text: str
+    word: str
+    """The first word of a block tag."""
     branches: tuple[tuple[int, int], ...]
     """The blocks around it: the number of the tag that opens one, and which branch this is."""
     is_fixed: bool
@@ -185,6 +187,7 @@ class _Section:
             end=bit.end,
             kind=kind,
             text=bit.text,
+            word=bit.word,
             branches=around,
             is_fixed=is_fixed,
             expressions=tuple(self._expressions.get(bit.tag, ())) if bit.tag else (),
