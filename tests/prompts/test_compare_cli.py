@@ -517,6 +517,7 @@ def test_calls_that_fail_are_no_loss_of_the_version_and_are_asked_for_again(
         assert found["verdict"] == "warn"
         assert found["compared_count"] == 4
         assert "run it again" in ran.stderr
+        assert any(note.startswith("3 calls failed with server_error") for note in found["notes"])
         again = result(compare(frozen, "@3", "--yes", "--json"))
         assert (again["sent_count"], again["compared_count"], again["verdict"]) == (3, 6, "pass")
         assert Decimal(again["spent_usd"]) >= served_usd(frozen, emulator)

@@ -1,12 +1,14 @@
 """From the answers of a comparison to its figures and its verdict."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from wai_ops.core.table import Verdict
+from wai_ops.core.text import one_line
 from wai_ops.prompts.compare_stats import Interval, PassRates, mean_difference, pass_rates
-from wai_ops.runtime.compare_checks import Checked
+from wai_ops.runtime.compare_checks import Checked, is_settled
 from wai_ops.runtime.compare_journal import Answer
 from wai_ops.runtime.compare_plan import ComparePlan
 from wai_ops.runtime.prompt_compare import Judged, Ran
@@ -308,6 +310,11 @@ def _notes(
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             notes.append(f"{words}: {', '.join(names[:_MOST_NAMED])}{more}")
     answers = [side.answer for pair in ran.pairs.values() for side in pair if side.answer]
+    missing = [item for item in answers if item.failure is not None and not is_settled(item)]
+    for failure, count in Counter(item.failure for item in missing).most_common():
+        example = next(item.error_message for item in missing if item.failure == failure)
+        words = f", such as: {one_line(example, 200)}" if example else ""
+        notes.append(f"{count} call{'' if count == 1 else 's'} failed with {failure}{words}")
     cut = sum(item.failure == "output_truncated" for item in answers)
     if cut:
         notes.append(f"{cut} answers were cut by the output limit")
