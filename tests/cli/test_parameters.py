@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.exceptions import TyperException
 
+from support.cli import Wai
 from wai_ops.cli.parameters import quicken
 
 
@@ -79,3 +80,11 @@ def test_quick_and_thorough_agree(arguments: list[str]) -> None:
 def test_any_text_for_a_number_is_taken_the_same_way(value: str) -> None:
     for flag in ("--count", "--share"):
         assert outcome(QUICK, [flag, value]) == outcome(SLOW, [flag, value])
+
+
+def test_a_wrong_choice_is_told_with_the_right_ones(wai: Wai) -> None:
+    ran = wai("report", "cost", "--by", "colour")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(
+        "wai: error: Invalid value for '--by': 'colour' is not one of 'workflow', 'tenant'"
+    )

@@ -157,5 +157,7 @@ def _report_usage(error: TyperException) -> int:
         sys.stderr.write(f"{error.format_message()}\n")
     else:
         path = "wai" if context is None else context.command_path
-        diagnostics.report(UsageError(error.format_message(), hint=f"see: {path} --help"))
+        # "Value error" is pydantic's word for what it says anyway.
+        words = error.format_message().replace(": Value error, ", ": ", 1)
+        diagnostics.report(UsageError(words, hint=f"see: {path} --help"))
     return ExitCode.USAGE

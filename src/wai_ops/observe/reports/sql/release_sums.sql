@@ -6,7 +6,7 @@ with ended as (
     select
         hash(tenant, workflow, conversation_id) as key_1,
         hash(concat_ws('/', conversation_id, workflow, tenant)) as key_2,
-        arg_max(outcome, recorded_at) as outcome
+        arg_max(outcome, (recorded_at, rowid)) as outcome
     from outcome
     group by key_1, key_2
 ),
