@@ -318,7 +318,7 @@ def _ledger_notes(
     elif own < calls:
         yield (
             f"how requests are cached and answered is taken from version {version} where a workflow"
-            f" has at least {FEWEST_OWN} of it, else from all versions; how many there are, from all"
+            f" has {FEWEST_OWN} of it, else from all versions; how many there are, from all"
         )
     if local := sum(item.local_count for item in counts):
         yield f"{local:,} were served by the local emulator: list prices, nothing was billed"
