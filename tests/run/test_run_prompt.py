@@ -292,6 +292,21 @@ class TestConversations:
         assert contents[-1] == "Why?"
         assert len(contents) == 6
 
+    def test_a_credential_in_the_opening_is_masked_and_the_opening_known_again(
+        self, online: Wai, project: Path
+    ) -> None:
+        opening = "{% role system %}\nThe key is {{ key }}.\n"
+        write_prompt(project, "keyed", opening + "{% role user %}\n{{ q }}\n")
+        arguments = ["-p", "keyed", "-c", "keyed", "--var", "key=AKIAIOSFODNN7EXAMPLF", "--var"]
+        first = online("run", *arguments, "q=one")
+        assert "1 credential was masked" in first.stderr
+        second = online("run", *arguments, "q=two")
+        assert "masked" not in second.stderr
+        assert "prefix is lost" not in second.stderr
+        contents = [m["content"] for m in self.sent(online, *arguments, "q=three")]
+        assert contents[0].startswith("The key is [redacted:aws-key:")
+        assert contents[1::2] == ["one", "two", "three"]
+
 
 class TestCanary:
     """A share of a label's conversations gets the next version."""

@@ -71,6 +71,8 @@ class Prepared:
     """What this turn adds to the conversation, as it is stored."""
     masked_from: int | None
     """Where that begins to differ from what is sent."""
+    masked_count: int
+    """Credentials that are masked in what is stored, each where it stands."""
     opening_chars: int
     """How much of it is the opening."""
     is_reopened: bool
@@ -113,8 +115,13 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
     key = affinity_key(ask.tenant, ask.workflow, ask.conversation_id)
     turns = list_turns(live, key) if live else []
     messages_json = new_messages(ask, turns, stored=keeper.json_text)
-    kept_json = keeper.json_text(messages_json)
     opening = new_opening(ask, turns, stored=keeper.json_text)
+    masked = keeper.count
+    kept_json = keeper.json_text(messages_json)
+    tools_json = None
+    if ask.tools is not None:
+        tools_json = keeper.json_text(compact_json(list(ask.tools)))
+    masked = keeper.count - masked
     kept_opening = f"{keeper.json_text(opening[:-1])}," if opening else ""
     messages = message_text(turns, messages_json, len(opening))
     session, _ = touch(
@@ -129,15 +136,13 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
     affinity = _affinity_header(session, service, live)
     estimated = estimate_input_tokens(turns, messages, messages_json, len(opening))
     rates = around.prices.rates(ask.model, now)
-    tools_json = None
-    if ask.tools is not None:
-        tools_json = keeper.json_text(compact_json(list(ask.tools)))
     prepared = Prepared(
         ask=ask,
         messages_json=kept_json,
         masked_from=first_difference(messages_json, kept_json),
         opening_chars=len(kept_opening),
         is_reopened=bool(opening) and any(history_parts(turn) for turn in turns),
+        masked_count=masked,
         tools_json=tools_json,
         run_id=run_id,
         started_at=now,

@@ -96,9 +96,7 @@ class _Run:
         started = clock.monotonic()
         with self._live.write():
             # Planned inside the transaction, so that no other process takes the same turn.
-            masked = self._around.keeper.count
             prepared = prepare(ask, self._service, self._around, self._live)
-            masked = self._around.keeper.count - masked
             self._reserve(prepared)
             announced = self._announce(prepared, attempt=1)
         if prepared.open_turns:
@@ -111,7 +109,7 @@ class _Run:
                 f"conversation {ask.conversation_id} goes on with {ask.prompt_name}@"
                 f"{ask.prompt_version}, which begins otherwise: its cached prefix is lost"
             )
-        self._say_masked(masked)
+        self._say_masked(prepared.masked_count)
         with CallTransport(self._service.base_url, clock) as transport:
             while True:
                 reply, record = self._attempt(prepared, announced, transport)
