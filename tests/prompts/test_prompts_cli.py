@@ -207,6 +207,7 @@ def test_the_log_says_who_did_what_and_why(wai: Wai, triage: Path) -> None:
         ("frozen", 1, "ann@example.com", "first"),
         ("frozen", 2, "bob", "second"),
     }
+    assert [row["version"] for row in rows] == [2, 1]  # the newest first, within one second, too
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def log_prompt(folder: Path, name: str) -> Table[LogRow]:
     known = lock.get(check_prompt_name(name))
     if not known.versions and name not in list_names(folder):
         raise no_such_prompt(folder, name, {*list_names(folder), *lock.prompts})
-    rows = sorted(_events(known), key=lambda row: row.happened_at, reverse=True)
+    rows = sorted(_events(known), key=lambda row: row.happened_at)[::-1]
     notes = () if rows else (f"nothing is frozen: wai prompts freeze {name} -m WHY",)
     return Table(row_type=LogRow, rows=rows, title=f"Log of {name}", notes=notes)
 
@@ -99,7 +99,7 @@ def _work(folder: Path, known: PromptLock, name: str) -> tuple[str, str | None]:
 
 def _events(known: PromptLock) -> Iterator[LogRow]:
     hashes = {item.version: item.sha256 for item in known.versions}
-    # Later events come last, so that those of one second are shown in their order.
+    # In the order in which they happen: it decides between those of one second.
     for item in known.versions:
         yield LogRow(
             happened_at=item.frozen_at,
