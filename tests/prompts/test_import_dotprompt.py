@@ -186,6 +186,12 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert [line for rule, line, _ in said if rule == "WI001"] == [15, 17, 19]
 
 
+def test_a_comment_opens_no_role() -> None:
+    """A role line counts wherever it stands."""
+    text = body_of("a {{!--\n{% role system %}\n#} --}} b")
+    assert text == "a {# { % role system %}\n# } #} b"
+
+
 def test_roles_become_role_lines_and_blank_messages_go() -> None:
     """`model` is called assistant here; what is before the first role is the user's."""
     text = body_of("{{role 'system'}}Be {{name}}.\n{{role \"model\"}}Yes.\n\n{{role 'user'}}\nHi\n")

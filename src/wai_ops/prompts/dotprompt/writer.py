@@ -72,7 +72,9 @@ class Writer:
         if isinstance(node, Text):
             self._put(node)
         elif isinstance(node, Comment):
-            self._tag("{#", node.tag.words.strip().replace("#}", "# }"), node.tag)
+            # A role line would open a section even in a comment.
+            words = node.tag.words.strip().replace("#}", "# }").replace("{%", "{ %")
+            self._tag("{#", words, node.tag)
         elif isinstance(node, Partial):
             self._partial(node)
         elif isinstance(node, Value):
