@@ -523,6 +523,38 @@ def test_calls_that_fail_are_no_loss_of_the_version_and_are_asked_for_again(
         assert Decimal(again["spent_usd"]) >= served_usd(frozen, emulator)
 
 
+CHAOS = """
+faults:
+  - {kind: truncate, path: "*/ai/v1/*", probability: 0.15, after_bytes: 200, seed: 1}
+  - {kind: reset, path: "*/ai/v1/*", probability: 0.15, after_bytes: 0, seed: 2}
+  - {kind: status, path: "*/ai/v1/*", status: 500, code: 3043, probability: 0.1, seed: 3}
+  - {kind: status, path: "*/ai/v1/*", status: 429, code: 3040, probability: 0.1, seed: 4}
+"""
+
+
+def test_in_the_worst_of_networks_the_ceiling_holds_and_it_gets_there(
+    frozen: Wai, project: Path, tmp_path: Path
+) -> None:
+    """Cut, reset and refused calls: what may have been billed counts, and is never sent twice."""
+    (project / "wai.yaml").write_text(
+        'version: "1"\nretry: {max_attempts: 3, base_delay_s: 0.01, max_delay_s: 0.02}\n'
+    )
+    write_cases(project, cases(15, {"contains": "parcel"}))
+    with serving(frozen, tmp_path, CHAOS) as emulator:
+        shown = result(compare(frozen, "@3", "--dry-run", "--json"))
+        ceiling = Decimal(shown["remaining_usd"]) * 2
+        for _ in range(12):
+            ran = compare(frozen, "@3", "--max-cost", format(ceiling, "f"), "--json")
+            assert ran.exit_code in (0, 3, 5), ran.stderr
+            found = json.loads(ran.stdout)
+            spent = served_usd(frozen, emulator)
+            assert spent <= Decimal(found["spent_usd"]) <= ceiling
+            if ran.exit_code != 3:
+                break
+        assert ran.exit_code == 0
+        assert (found["compared_count"], found["verdict"]) == (15, "pass")
+
+
 def test_a_wrong_token_stops_it_at_the_first_call(
     frozen: Wai, served: Emulator, project: Path
 ) -> None:
