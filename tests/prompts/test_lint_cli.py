@@ -174,6 +174,13 @@ def test_the_rules_are_listed(wai: Wai) -> None:
     assert [row["id"] for row in rows] == [f"WP{number:03}" for number in range(1, 20)]
     assert [row["id"] for row in rows if row["is_fixable"]] == ["WP007", "WP010"]
     assert all(len(row["why"]) > 30 and row["fix"] for row in rows)
+    listed = wai("prompts", "lint", "--rules").stdout
+    assert listed.split("\n\n")[9] == (
+        "WP010 tool-order (warning, --fix)\n"
+        "    Tools are part of the prefix, in their order. In any order but a sorted one they are "
+        "soon written, merged or generated in another, and every cache is lost with it.\n"
+        "    fix: Sort them by name."
+    )
     ran = wai("prompts", "lint", "--rules", "--format", "sarif")
     assert (ran.exit_code, ran.stdout) == (2, "")
 

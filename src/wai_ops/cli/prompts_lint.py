@@ -77,16 +77,22 @@ def lint(
 
 
 def _list_rules(fmt: LintFormat) -> None:
-    from wai_ops.cli.output import Format, emit
+    from wai_ops.cli.output import Format, emit, terminal_width
     from wai_ops.core.errors import UsageError
+    from wai_ops.prompts.lint.registry import RULES
     from wai_ops.prompts.lint.report import rules_table
+    from wai_ops.render.findings import rules_to_text
 
-    if fmt not in (LintFormat.TABLE, LintFormat.JSON):
+    if fmt is LintFormat.TABLE:
+        sys.stdout.write(rules_to_text(RULES, width=terminal_width()))
+        sys.stdout.flush()
+    elif fmt is LintFormat.JSON:
+        emit(rules_table(), Format.JSON)
+    else:
         raise UsageError(
             f"--rules has no format {fmt.value}",
             hint="table or json; SARIF lists the rules with every run",
         )
-    emit(rules_table(), Format(fmt.value))
 
 
 def _say(report: "LintReport") -> None:

@@ -44,6 +44,18 @@ def to_text(
     return "".join(f"{line}\n" for line in lines)
 
 
+def rules_to_text(rules: Sequence[Rule], *, width: int | None) -> str:
+    """Return every rule with its level, why it matters and what to do."""
+    blocks = []
+    for rule in rules:
+        fixable = ", --fix" if rule.is_fixable else ""
+        lines = [f"{rule.id} {rule.name} ({rule.level.value}{fixable})"]
+        lines += _wrapped(rule.why, width, "")
+        lines += _wrapped(rule.fix, width, "fix: ")
+        blocks.append("".join(f"{line}\n" for line in lines))
+    return "\n".join(blocks)
+
+
 def _wrapped(text: str, width: int | None, begin: str) -> list[str]:
     line = begin + one_line(text, 1000)
     if width is None:

@@ -25,7 +25,7 @@ UNKNOWN_RULE = Rule(
     name="unknown-rule",
     level=Level.WARNING,
     why="`lint.ignore` names a rule that there is not, so nothing is left out by it.",
-    fix="See: wai prompts lint --rules",
+    fix="Correct the id; wai prompts lint --rules lists all of them.",
 )
 RULES: tuple[Rule, ...] = tuple(
     sorted(
