@@ -288,7 +288,8 @@ def _doubts(metrics: Sequence[Metric], compared: int, unanswered: int) -> list[s
     if not compared:
         found.append("no case could be compared")
     if unanswered:
-        found.append(f"{unanswered} cases have no answer or no verdict: run again to ask for them")
+        what = "1 case has" if unanswered == 1 else f"{unanswered} cases have"
+        found.append(f"{what} no answer or no verdict: run again to ask")
     rate = next((item for item in metrics if item.metric == "pass rate"), None)
     if rate is not None and rate.difference < 0:
         found.append(
@@ -317,12 +318,16 @@ def _notes(
         notes.append(f"{count} call{'' if count == 1 else 's'} failed with {failure}{words}")
     cut = sum(item.failure == "output_truncated" for item in answers)
     if cut:
-        notes.append(f"{cut} answers were cut by the output limit")
+        notes.append(f"{_answers(cut)} cut by the output limit")
     if any(item.gateway_cache_hit for item in answers):
         count = sum(item.gateway_cache_hit for item in answers)
-        notes.append(f"{count} answers came from the gateway's cache: cost and latency say little")
+        notes.append(f"from the gateway's cache: {count}; their cost and latency say little")
     methods = sorted({item.method for item in metrics})
     if methods:
         n = metrics[0].n
         notes.append(f"95% intervals over {n} pairs: {'; '.join(methods)}")
     return notes
+
+
+def _answers(count: int) -> str:
+    return "1 answer was" if count == 1 else f"{count} answers were"

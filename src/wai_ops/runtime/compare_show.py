@@ -140,8 +140,10 @@ def _word(item: Metric) -> str:
         return "regression"
     if item.low is None or item.high is None or item.low <= 0 <= item.high:
         return "no clear difference"
-    is_better = item.low > 0 if item.metric == "pass rate" else item.high < 0
-    return "better" if is_better else "worse"
+    is_more = item.low > 0
+    if item.unit == "tokens":
+        return "more" if is_more else "fewer"  # neither is better in itself
+    return "better" if is_more == (item.metric == "pass rate") else "worse"
 
 
 def _shown(value: float, unit: str, is_signed: bool) -> str:
