@@ -287,10 +287,44 @@ def test_an_error_inside_a_part_names_the_part() -> None:
     assert caught.value.where == "prompts/x.part:2:5"
 
 
+@pytest.mark.parametrize("value", ["range", "dict", "namespace", "m", "[1]", "{}", "loop", "self"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("{{ x }}", "{{ x | lower }}", "{{ x | upper }}", "{{ x | title }}", "{{ x | trim }}"),
+        *("{{ x | string }}", "{{ x ~ '' }}", "{{ [x] | join }}", "{{ 'a' | replace('a', x) }}"),
+        *("{{ x | indent }}", "{{ x | capitalize }}", "{{ x | truncate }}", "{{ x | wordcount }}"),
+        *("{{ ''.join([x]) }}", "{{ 'a' | replace(new=x, old='a') }}"),
+    ],
+)
+def test_how_python_shows_a_value_is_never_in_a_prompt(value: str, way: str) -> None:
+    """It holds addresses in memory, which differ from run to run and are nobody's business."""
+    text = f"{{% macro m() %}}{{% endmacro %}}{{% for i in [1] %}}{{% set x = {value} %}}{way}"
+    refused(text + "{% endfor %}")
+
+
 def test_json_is_written_the_same_way_whatever_the_order() -> None:
     text = "{{ a | tojson }}"
     assert said(text, a={"b": [1, "é"], "a": "<&>"}) == '{"a": "<&>", "b": [1, "é"]}'
     assert said(text, a={"a": "<&>", "b": [1, "é"]}) == '{"a": "<&>", "b": [1, "é"]}'
+
+
+def test_nothing_that_cannot_be_compiled_is_said_on_stderr(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    refused("{{ 2.5[1:] }}")
+    refused("{{ 1[0] }}")
+    refused("{{ (true if 1[::-1] else 2) }}")
+    assert not recwarn.list
+
+
+def test_blocks_of_calls_and_filters_may_give_any_value() -> None:
+    assert said("{% filter length %}abc{% endfilter %}") == "3"
+    assert (
+        "unexpected keyword argument 'caller'"
+        in refused("{% call range(3) %}{% endcall %}").message
+    )
+    assert "cannot be printed" in refused("{% filter list %}abc{% endfilter %}").message
 
 
 @pytest.mark.parametrize(

@@ -85,13 +85,16 @@ def verify(
     from wai_ops.core.errors import ExitCode
     from wai_ops.core.findings import verdict_of
     from wai_ops.core.table import Verdict
+    from wai_ops.core.text import counted
     from wai_ops.prompts.verify import verify as verify_now
 
     context: AppContext = ctx.obj
     folder = prompts_folder(context.settings, context.cwd)
     result = verify_now(folder, context.settings.prompts)
     verdict = verdict_of(result.findings)
-    counted = f"{result.prompt_count:,} prompts, {result.version_count:,} versions"
+    numbers = (
+        f"{counted(result.prompt_count, 'prompt')}, {counted(result.version_count, 'version')}"
+    )
     if as_json or fmt is VerifyFormat.JSON:
         from wai_ops.cli.output import print_json
         from wai_ops.prompts.verify import report_of
@@ -107,7 +110,7 @@ def verify(
 
         prefix = repository_prefix(folder.parent, context.environ)
         sys.stdout.write(to_annotations(result.findings, prefix=prefix))
-        summary = to_summary("wai prompts verify", result.findings, sections=[counted])
+        summary = to_summary("wai prompts verify", result.findings, sections=[numbers])
         if not append_step_summary(summary, context.environ):
             sys.stdout.write(summary)
     else:
@@ -121,7 +124,7 @@ def verify(
                 rules=RULES,
                 verdict=verdict,
                 width=terminal_width(),
-                counted=counted,
+                counted=numbers,
             )
         )
     if verdict is Verdict.FAIL:

@@ -1,18 +1,20 @@
 """From a section to a template of Jinja2, with every limit put in and every tag's place known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from types import TracebackType
 from typing import Any
 
-from jinja2 import Template, TemplateSyntaxError, meta, nodes
+from jinja2 import Template, TemplateSyntaxError, nodes
+from jinja2.meta import TrackingCodeGenerator
 from jinja2.visitor import NodeTransformer
 
 from wai_ops.core.text import one_line
+from wai_ops.prompts.allowance import Allowance
 from wai_ops.prompts.errors import PromptError
 from wai_ops.prompts.includes import Place, where_of
-from wai_ops.prompts.sandbox import CONCAT, EACH, MADE, TICK, Sandbox
+from wai_ops.prompts.sandbox import CONCAT, EACH, MADE, SLICE, TEXT, TICK, Sandbox, as_text
 from wai_ops.prompts.source import Section
 from wai_ops.prompts.tags import LexError, Tag, find_tags
 
@@ -42,6 +44,12 @@ class Compiled:
     tags: tuple[Tag, ...]
     variables: Mapping[str, int]
     """What the section needs -> the number of the first tag that does."""
+
+    def run(self, values: Mapping[str, Any], allowance: Allowance) -> Iterator[str]:
+        """Render, piece by piece; raises whatever the template does."""
+        context = sandbox().begin(self.template, values, allowance)
+        for piece in self.template.root_render_func(context):
+            yield as_text(piece)
 
     def place(self, number: int) -> Place:
         """Where a tag stands; tags count from 1."""
@@ -92,20 +100,36 @@ def _compile(text: str) -> tuple[tuple[Tag, ...], Template, Mapping[str, int]]:
     environment = sandbox()
     try:
         tree = environment.parse(text)
-        for kind, word in _REFUSED.items():
-            if found := tree.find(kind):
-                raise _At(f"`{word}` cannot be used in a prompt", found.lineno, tags, _advice(word))
-        wanted = meta.find_undeclared_variables(tree)
-        variables = _first_uses(tree, wanted)
+        _refuse(tree, tags)
+        variables = _first_uses(tree, _undeclared(tree, environment))
         tree = _Limits().visit(tree)
         code = environment.compile(tree, filename=_FILE)
         template = Template.from_code(environment, code, environment.globals)
     except TemplateSyntaxError as error:
         message = one_line(error.message or "syntax error").rstrip(".")
         raise _At(message, error.lineno, tags, _known(message, environment)) from error
-    except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
-        raise _At("the template is nested too deeply, or has too long a number", 1, tags) from error
+    except _At:
+        raise
+    except Exception as error:
+        # Jinja2 and Python give up in many ways; none of them knows where.
+        message = "the template cannot be compiled: it is nested too deeply, or means nothing"
+        raise _At(message, 1, tags) from error
     return tags, template, variables
+
+
+def _refuse(tree: nodes.Template, tags: tuple[Tag, ...]) -> None:
+    for kind, word in _REFUSED.items():
+        if found := tree.find(kind):
+            raise _At(f"`{word}` cannot be used in a prompt", found.lineno, tags, _advice(word))
+
+
+def _undeclared(tree: nodes.Template, environment: Sandbox) -> set[str]:
+    """The variables that a template takes."""
+    generator = TrackingCodeGenerator(environment)
+    # It would work out constants, without the limits and without need.
+    generator.optimizer = None
+    generator.visit(tree)
+    return set(generator.undeclared_identifiers)
 
 
 def _known(message: str, environment: Sandbox) -> str | None:
@@ -177,7 +201,17 @@ class _Limits(NodeTransformer):
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
         """Count what a slice copies."""
         self.generic_visit(node)
-        return _through(MADE, node) if isinstance(node.arg, nodes.Slice) else node
+        if not isinstance(node.arg, nodes.Slice):
+            return node
+        nothing = nodes.Const(None)
+        parts = [part or nothing for part in (node.arg.start, node.arg.stop, node.arg.step)]
+        return nodes.Filter(node.node, SLICE, parts, [], None, None, lineno=node.lineno)
+
+    def visit_FilterBlock(self, node: nodes.FilterBlock) -> nodes.Node:  # noqa: N802
+        """Print what a filter gives like any other value."""
+        self.generic_visit(node)
+        node.filter = _through(TEXT, node.filter)
+        return node
 
     def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
         """Count a list with everything in it: lists of lists of lists grow fast."""

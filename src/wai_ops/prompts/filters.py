@@ -29,6 +29,11 @@ _TAKES_TEXT = frozenset(
     {*("capitalize", "count", "d", "default", "first", "float", "indent", "int", "last", "length")}
     | {*("lower", "replace", "reverse", "title", "trim", "truncate", "upper", "wordcount")}
 )
+_OF_TEXT = frozenset(
+    {*("capitalize", "indent", "lower", "replace", "title", "trim", "truncate", "upper")}
+    | {"wordcount"}
+)
+"""Jinja2 lets these take anything and print how Python shows it, with addresses in memory."""
 _MAX_WIDTH = 1000
 _MAX_INDENT = 8
 _MAX_DEPTH = 64
@@ -114,24 +119,39 @@ def _bounded(name: str, function: Filter) -> Filter:
         allowance.tick()
         if (unknown := first_unknown(value, *args, *kwargs.values())) is not None:
             return unknown
-        if isinstance(value, str) and name not in _TAKES_TEXT and len(value) > MAX_ITEMS:
-            raise TooMuch(f"{name} goes through more than {MAX_ITEMS} characters")
-        if name in _SLOW and isinstance(value, str) and len(value) > _MAX_SLOW:
-            raise TooMuch(f"{name} takes at most {_MAX_SLOW} characters")
+        _check_size(name, value)
+        if name in _OF_TEXT:
+            value = scalar_text(value)
+        if name == "replace":
+            args = tuple(scalar_text(item) for item in args[:2]) + args[2:]
+            kwargs |= {key: scalar_text(kwargs[key]) for key in ("old", "new") if key in kwargs}
         if name == "join":
             return _join(context, value, *args, **kwargs)
         if name in _CHECKS:
             _CHECKS[name](value, *args, **kwargs)
-        first: tuple[Any, ...] = ()
-        if passed is _PassArg.context:
-            first = (context,)
-        elif passed is _PassArg.eval_context:
-            first = (context.eval_ctx,)
-        elif passed is _PassArg.environment:
-            first = (context.environment,)
+        first = _passed(passed, context)
         return allowance.made(function(*first, value, *args, **kwargs))
 
     return run
+
+
+def _passed(kind: _PassArg | None, context: Context) -> tuple[Any, ...]:
+    """What a filter of Jinja2 wants before its value."""
+    if kind is _PassArg.context:
+        return (context,)
+    if kind is _PassArg.eval_context:
+        return (context.eval_ctx,)
+    return (context.environment,) if kind is _PassArg.environment else ()
+
+
+def _check_size(name: str, value: Any) -> None:
+    """Refuse a text that is too long for what the filter does with it."""
+    if not isinstance(value, str):
+        return
+    if name not in _TAKES_TEXT and len(value) > MAX_ITEMS:
+        raise TooMuch(f"{name} goes through more than {MAX_ITEMS} characters")
+    if name in _SLOW and len(value) > _MAX_SLOW:
+        raise TooMuch(f"{name} takes at most {_MAX_SLOW} characters")
 
 
 def _join(context: Context, value: Any, d: Any = "", attribute: Any = None) -> str:
@@ -165,8 +185,6 @@ def check_replace(text: Any, old: Any, new: Any, count: Any = None) -> None:
 
 def _check_indent(text: Any, width: Any = 4, first: Any = False, blank: Any = False) -> None:
     del first, blank
-    if not isinstance(text, str):
-        raise TypeError("indent works on text")
     size = len(width) if isinstance(width, str) else _width(width)
     fits_text(len(text) + (text.count("\n") + 1) * size)
 
@@ -188,12 +206,6 @@ def _check_int(value: Any, default: Any = 0, base: Any = 10) -> None:
         raise TooMuch(f"a number has at most {_MAX_WIDTH} digits")
 
 
-def _check_truncate(text: Any, *args: Any, **kwargs: Any) -> None:
-    del args, kwargs
-    if not isinstance(text, str):
-        raise TypeError("truncate works on text")
-
-
 _CHECKS: dict[str, Callable[..., None]] = {
     "replace": check_replace,
     "indent": _check_indent,
@@ -202,7 +214,6 @@ _CHECKS: dict[str, Callable[..., None]] = {
     "round": _check_round,
     "int": _check_int,
     "float": _check_int,
-    "truncate": _check_truncate,
 }
 
 

@@ -52,10 +52,7 @@ def stable_prefix(source: Source) -> Prefix:
         pieces: list[str] = []
         variable: str | None = None
         try:
-            context = compiled.template.environment.begin(  # type: ignore[attr-defined]  # a Sandbox
-                compiled.template, values, allowance
-            )
-            pieces.extend(compiled.template.root_render_func(context))
+            pieces.extend(compiled.run(values, allowance))
         except PrefixEnds as error:
             ends_at = compiled.place_of_error(error, is_outermost=True)
             variable = error.variable

@@ -38,10 +38,7 @@ def render_messages(source: Source, values: Mapping[str, Any]) -> list[Message]:
         compiled = compile_section(section)
         pieces: list[str] = []
         try:
-            context = compiled.template.environment.begin(  # type: ignore[attr-defined]  # a Sandbox
-                compiled.template, given, allowance
-            )
-            pieces.extend(compiled.template.root_render_func(context))
+            pieces.extend(compiled.run(given, allowance))
         except Exception as error:
             # A template is a program: whatever it raises is its own.
             raise PromptError(

@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
-from jinja2.runtime import Context, LoopContext, Macro
+from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
 from jinja2.utils import Namespace, _PassArg, pass_context
@@ -27,6 +27,7 @@ from wai_ops.prompts.unknown import Unknown, first_unknown
 
 # Names with a space: no template can write them.
 EACH, TICK, MADE, CONCAT = " each", " tick", " made", " concat"
+SLICE, TEXT = " slice", " text"
 _NO_TESTS = frozenset({"callable", "escaped", "filter", "test"})
 
 
@@ -51,11 +52,29 @@ class Numbered(Extension):
 @pass_context
 def _finalize(context: BoundedContext, value: Any) -> str:
     """Turn what is printed into text, and count it."""
-    if isinstance(value, Unknown):
-        value.ends()
-    text = scalar_text(value)
+    text = as_text(value)
     context.allowance.text(len(text))
     return text
+
+
+def as_text(value: Any) -> str:
+    """The text of anything that is printed: calls and filters of blocks may give any value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Unknown):
+        value.ends()
+    return scalar_text(value)
+
+
+@pass_context
+def _slice(context: BoundedContext, value: Any, start: Any, stop: Any, step: Any) -> Any:
+    """Cut a piece out of a text or list."""
+    context.allowance.tick()
+    if (unknown := first_unknown(value, start, stop, step)) is not None:
+        return unknown
+    if isinstance(value, Undefined):
+        return str(value)  # raises, naming the variable
+    return context.allowance.made(value[slice(start, stop, step)])
 
 
 @pass_context
@@ -127,7 +146,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
             finalize=_finalize,
             extensions=[Numbered],
         )
-        own = {EACH: _each, TICK: _tick, MADE: _made, CONCAT: _concat}
+        own: dict[str, Callable[..., Any]] = {
+            EACH: _each,
+            TICK: _tick,
+            MADE: _made,
+            CONCAT: _concat,
+        }
+        own |= {CONCAT: _concat, SLICE: _slice, TEXT: _finalize}
         self.filters = all_filters() | own
         self.tests = {
             name: _bounded_test(name, function)  # type: ignore[arg-type]  # as Jinja2 declares it
