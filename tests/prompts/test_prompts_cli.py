@@ -79,11 +79,11 @@ def test_verify_exits_1_and_names_what_it_found(wai: Wai, triage: Path, project:
         "    triage was never frozen\n"
         "    fix: wai prompts freeze NAME -m WHY\n"
         "\n"
-        "fail: 1 error (1 prompts, 0 versions)\n"
+        "fail: 1 error (1 prompt, 0 versions)\n"
     )
     assert wai("prompts", "freeze", "-m", "first").exit_code == 0
     ran = wai("prompts", "verify")
-    assert (ran.exit_code, ran.stdout) == (0, "pass: nothing found (1 prompts, 1 versions)\n")
+    assert (ran.exit_code, ran.stdout) == (0, "pass: nothing found (1 prompt, 1 version)\n")
     path = project / "prompts/.versions/triage" / f"{sha256(project)}.json"
     path.chmod(0o600)
     path.write_bytes(path.read_bytes().replace(b"Be kind", b"Be rude"))
