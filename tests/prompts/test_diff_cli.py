@@ -298,6 +298,17 @@ def test_a_tokenizer_that_is_given_is_used_and_named(wai: Wai, two: Path, tmp_pa
     assert str(folder) in found["diff"]["before"]["token_basis"]["words"]
 
 
+def test_a_stdout_without_the_script_of_a_template_shows_its_codes(wai: Wai, project: Path) -> None:
+    freeze_prompt(project, "triage", prompt(last="Antworte höflich."))
+    freeze_prompt(project, "triage", prompt(last="丁寧に答えて。"))
+    wai.environ |= {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "PYTHONCOERCECLOCALE": "0"}
+    for options in ((), ("--format", "md"), ("--format", "github"), ("--json",)):
+        r = wai("prompts", "diff", "triage@1", "@2", "--no-money", *options)
+        assert r.exit_code == 0, r.stderr
+        assert r.stdout.isascii()
+        assert "\\u4e01" in r.stdout
+
+
 def test_on_a_terminal_additions_are_green_unless_colour_is_unwanted(wai: Wai, two: Path) -> None:
     for no_colour, seen in (("", True), ("1", False)):
         wai.environ |= {"TERM": "xterm-256color", "NO_COLOR": no_colour, "COLUMNS": "80"}

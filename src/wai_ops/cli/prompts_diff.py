@@ -197,6 +197,9 @@ def _show(context: AppContext, folder: Path, review: "PromptReview", fmt: Review
     if fmt is ReviewFormat.JSON:
         print_json(review)
         return
+    if hasattr(sys.stdout, "reconfigure"):
+        # Templates are in any script; a stdout that has not got it shows the code.
+        sys.stdout.reconfigure(errors="backslashreplace")
     if fmt is ReviewFormat.GITHUB:
         _show_github(context, folder, review)
         return

@@ -7,6 +7,7 @@ The files are those that models are published with. Nothing is downloaded. Needs
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ MAX_BYTES = 64 * 1024 * 1024
 TOKENIZER, SETTINGS, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 PROBES = ("a", "s", "ly", "Z", "0", " ", "\n", ".", "\u00e9", "\u7684")
 """Continuations of every kind: a token that one of them changes is not settled."""
+LONG_CHARACTERS = 50_000
 
 Token = tuple[int, str]
 
@@ -95,6 +97,8 @@ class ExactCounter:
     def __init__(self, tokenizer: Any, frame: ChatFrame | None, path: Path) -> None:
         """`tokenizer` is one of the package `tokenizers`."""
         self._tokenizer = tokenizer
+        # The same few texts are counted and compared several times.
+        self._tokens = lru_cache(maxsize=16)(self._encoded)
         self._path = path
         self._frame = frame
         self._template = None if frame is None else _compiled(frame.template, path)
@@ -119,7 +123,8 @@ class ExactCounter:
         """The tokens at the beginning of both, whatever follows."""
         if self._template is None:
             return self._shared_texts(first, second)
-        return _common([*self._all(first), *self._all(second)])
+        others = [] if first is second else self._all(second)
+        return _common([*self._all(first), *others])
 
     def _all(self, chat: Chat) -> list[Sequence[Token]]:
         """The tokens of a chat; of an open one, with each of the continuations."""
@@ -131,7 +136,7 @@ class ExactCounter:
             self._tokens(
                 self._rendered(Chat(tools=chat.tools, messages=(*before, (role, text + probe))))
             )
-            for probe in PROBES
+            for probe in _probes(text)
         ]
 
     def _shared_texts(self, first: Chat, second: Chat) -> int:
@@ -140,11 +145,11 @@ class ExactCounter:
         text = tools_text(first.tools) + "".join(text for _, text in first.messages)
         whole = len(text) == size.characters and not (first.is_open or second.is_open)
         same = text[: size.characters]
-        probes = ("",) if whole else PROBES
+        probes = ("",) if whole else _probes(same)
         settled = _common([self._tokens(same + probe) for probe in probes])
         return settled + size.marks * TOKENS_PER_MESSAGE
 
-    def _tokens(self, text: str) -> Sequence[Token]:
+    def _encoded(self, text: str) -> Sequence[Token]:
         """Each token with the text it stands for: an unknown one is no other unknown one."""
         encoded = self._tokenizer.encode(text, add_special_tokens=self._template is None)
         pairs = zip(encoded.ids, encoded.offsets, strict=True)
@@ -168,6 +173,11 @@ class ExactCounter:
                 f"the chat template beside {self._path} cannot be used: {one_line(str(error))}"
             ) from error
         return rendered
+
+
+def _probes(text: str) -> Sequence[str]:
+    """All of them; of a long text, where a token more or less is nothing, two."""
+    return PROBES if len(text) <= LONG_CHARACTERS else (PROBES[0], ".")
 
 
 def _marks(chat: Chat) -> int:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from wai_ops.core.tokens import BYTES_PER_TOKEN, TOKENS_PER_MESSAGE
@@ -142,6 +143,7 @@ def _parts(chat: Chat) -> Iterator[tuple[tuple[str, str], Size, bool]]:
         yield (role, text), _size(text, marks=1), chat.is_open and number == last
 
 
+@lru_cache(maxsize=64)
 def _size(text: str, *, marks: int) -> Size:
     size_bytes = len(text.encode("utf-8", "surrogatepass"))
     return Size(len(text), size_bytes, marks, pieces_of(text))
