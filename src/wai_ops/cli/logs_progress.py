@@ -94,11 +94,6 @@ class Bar:
         self._console.print(Text(f"wai: {one_line(text, 2000)}"), soft_wrap=True)
 
 
-def counted(count: int, noun: str, nouns: str | None = None) -> str:
-    """`1 row`, `2,000 rows`, `3 bodies`."""
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
-
-
 def describe(progress: Any) -> str:
     """`12,000 of 60,000 rows, 195 rows/s, 4 min to go`."""
     total = "" if progress.expected_count is None else f" of {progress.expected_count:,}"

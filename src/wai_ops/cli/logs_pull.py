@@ -136,7 +136,7 @@ def status(
 
 
 def _summary(result: Any) -> str:
-    from wai_ops.cli.logs_progress import counted
+    from wai_ops.core.text import counted
 
     if result.until is None:
         return "nothing to pull yet: all of it is too new (logs.hold_back_s)"

@@ -10,7 +10,7 @@ from typing import Any
 
 from wai_ops.cli import diagnostics
 from wai_ops.cli.context import AppContext
-from wai_ops.cli.logs_progress import counted, watch_pull
+from wai_ops.cli.logs_progress import watch_pull
 from wai_ops.cli.target import open_connection
 from wai_ops.cli.watch import watch
 from wai_ops.cloudflare.control import ApiAccessError, ApiError
@@ -21,6 +21,7 @@ from wai_ops.config.prices import load_price_book
 from wai_ops.config.settings import Target
 from wai_ops.core.errors import RemoteError, UsageError
 from wai_ops.core.table import Table
+from wai_ops.core.text import counted
 from wai_ops.core.window import Window, parse_window
 from wai_ops.observe.ingest.bodies import BodyMode, parse_bodies
 from wai_ops.observe.ingest.counting import count_pulled, refresh_counts

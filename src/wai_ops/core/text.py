@@ -63,3 +63,8 @@ def _no_surrogates(text: str) -> str:
     if text.isascii() or not any(unicodedata.category(c) == "Cs" for c in text):
         return text
     return "".join("\ufffd" if unicodedata.category(c) == "Cs" else c for c in text)
+
+
+def counted(count: int, noun: str, nouns: str | None = None) -> str:
+    """`1 row`, `2,000 rows`, `3 bodies`."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"

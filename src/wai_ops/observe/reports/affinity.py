@@ -11,9 +11,9 @@ from functools import cache
 from math import comb
 
 from wai_ops.core.table import Table, Unit, col
+from wai_ops.core.text import counted
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.evidence import (
-    counted_noun,
     missing_notes,
     read_evidence,
     share,
@@ -119,7 +119,7 @@ def affinity_report(
     pairs = {(row.name, row.is_total): row for row in rows}
     found = read_evidence(store, part)
     total = next((group for group in groups if group.is_total), None)
-    notes = [f"{part.describe()}: {counted_noun(total.request_count if total else 0, 'request')}"]
+    notes = [f"{part.describe()}: {counted(total.request_count if total else 0, 'request')}"]
     if total is not None:
         notes += _notes(total)
         notes += source_notes(total, found, part)

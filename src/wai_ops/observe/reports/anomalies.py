@@ -11,9 +11,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from wai_ops.core.table import Table, Unit, col
+from wai_ops.core.text import counted
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.evidence import (
-    counted_noun,
     missing_notes,
     read_evidence,
     share,
@@ -186,7 +186,7 @@ def _notes(
     )
     if seen.measured_count < FEWEST_OF_ALL:
         yield (
-            f"of {counted_noun(seen.measured_count, 'conversation')} none can be above the p99 of"
+            f"of {counted(seen.measured_count, 'conversation')} none can be above the p99 of"
             f" all: that takes {FEWEST_OF_ALL}"
         )
     if seen.small_tenant_count:
@@ -196,7 +196,7 @@ def _notes(
             f" ({seen.small_tenant_conversation_count:,}) can stand out"
         )
     if unknown := seen.conversation_count - seen.measured_count:
-        yield f"not looked at: {counted_noun(unknown, 'conversation')} without a known cost"
+        yield f"not looked at: {counted(unknown, 'conversation')} without a known cost"
     yield "quantiles by nearest rank, not rounded; drivers are held against the tenant's median"
     found = read_evidence(store, part)
     yield from source_notes(seen, found, part)

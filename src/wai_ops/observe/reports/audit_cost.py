@@ -11,10 +11,9 @@ from enum import StrEnum
 
 from wai_ops.core.errors import UsageError
 from wai_ops.core.table import Table, Unit, Verdict, col
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.evidence import (
-    counted_noun,
     missing_notes,
     read_evidence,
     share,
@@ -208,7 +207,7 @@ def _notes(
 
 
 def _trap_notes(total: AuditGroup) -> Iterator[str]:
-    differ = counted_noun(total.different_count, "call") + " that differ"
+    differ = counted(total.different_count, "call") + " that differ"
     if total.full_price_count:
         yield (
             f"{total.full_price_count:,} of {differ} cost what they would without the discount for"

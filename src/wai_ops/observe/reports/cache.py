@@ -8,9 +8,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from wai_ops.core.table import Table, Unit, col
+from wai_ops.core.text import counted
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.evidence import (
-    counted_noun,
     missing_notes,
     read_evidence,
     share,
@@ -106,7 +106,7 @@ def cache_report(
     groups = query_rolled(store, CacheGroup, "cache", part, by, kept=kept)
     found = read_evidence(store, part)
     total = next((group for group in groups if group.is_total), None)
-    notes = [f"{part.describe()}: {counted_noun(total.request_count if total else 0, 'request')}"]
+    notes = [f"{part.describe()}: {counted(total.request_count if total else 0, 'request')}"]
     if total is not None:
         unreported = total.request_count - total.reported_count - total.gateway_cache_hit_count
         if unreported > 0:

@@ -11,11 +11,10 @@ from decimal import Decimal
 
 from wai_ops.core.money import FREE_NEURONS_PER_DAY, USD_PER_NEURON
 from wai_ops.core.table import Table, Unit, col
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.evidence import (
     Evidence,
-    counted_noun,
     missing_notes,
     read_evidence,
     share,
@@ -210,8 +209,8 @@ def _row(group: CostGroup, by: Dimension, ended: Ended) -> CostNumbers:
 
 def _notes(store: Store, part: Slice, total: CostGroup, *, kept: RollUp | None) -> Iterator[str]:
     count = total.request_count
-    runs = counted_noun(total.run_count, "run")
-    yield f"{part.describe()}: {counted_noun(count, 'request')} of {runs}"
+    runs = counted(total.run_count, "run")
+    yield f"{part.describe()}: {counted(count, 'request')} of {runs}"
     if total.unpriced_count:
         models = query_rolled(
             store, UnpricedModel, "cost_unpriced", part, Dimension.MODEL, kept=kept

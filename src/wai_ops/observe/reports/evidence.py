@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.observe.ledger.status import SHOW_QUARANTINE
 from wai_ops.observe.ledger.store import Store, to_aware
 from wai_ops.observe.reports.query import query_slice
@@ -59,25 +59,25 @@ def read_evidence(store: Store, part: Slice) -> Evidence:
     return query_slice(store, Evidence, "evidence", part)[0]
 
 
-def source_notes(counted: Counted, found: Evidence, part: Slice) -> Iterator[str]:
+def source_notes(counts: Counted, found: Evidence, part: Slice) -> Iterator[str]:
     """Say where the calls are known from, and how far the gateway's log was read."""
-    total = counted.request_count
+    total = counts.request_count
     if total:
         known = {
-            "client and gateway": counted.both_count,
-            "gateway only": counted.gateway_only_count,
-            "client only": counted.client_only_count,
+            "client and gateway": counts.both_count,
+            "gateway only": counts.gateway_only_count,
+            "client only": counts.client_only_count,
         }
         words = [f"{count:,} {name}" for name, count in known.items() if count]
         yield f"known from: {', '.join(words)}"
-    if counted.contract_missing_count:
+    if counts.contract_missing_count:
         yield (
-            f"{share(counted.contract_missing_count, total)} lack some or all of the five metadata"
+            f"{share(counts.contract_missing_count, total)} lack some or all of the five metadata"
             " keys"
         )
-    if counted.local_count:
+    if counts.local_count:
         yield (
-            f"{share(counted.local_count, total)} were served by the local emulator: list prices,"
+            f"{share(counts.local_count, total)} were served by the local emulator: list prices,"
             " nothing was billed"
         )
     yield from _mark_notes(found, part)
@@ -108,23 +108,18 @@ def missing_notes(found: Evidence, in_flight_count: int) -> Iterator[str]:
     """Say what could not be read, and what is still running."""
     if found.quarantined_count:
         yield (
-            f"{counted_noun(found.quarantined_count, 'fact')} could not be read and may be missing"
+            f"{counted(found.quarantined_count, 'fact')} could not be read and may be missing"
             f" here; see: {SHOW_QUARANTINE}"
         )
     if found.unread_line_count:
         yield (
-            f"{counted_noun(found.unread_line_count, 'imported row')} could not be read and may be"
+            f"{counted(found.unread_line_count, 'imported row')} could not be read and may be"
             f" missing here; see: {SHOW_UNREAD_LINES}"
         )
     if in_flight_count:
-        yield f"{counted_noun(in_flight_count, 'attempt')} still in flight and not in these numbers"
-
-
-def counted_noun(number: int, noun: str) -> str:
-    """`1 request`, `2,000 requests`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        yield f"{counted(in_flight_count, 'attempt')} still in flight and not in these numbers"
 
 
 def share(part: int, whole: int, noun: str = "request") -> str:
     """`3 of 4 requests (75.0%)`."""
-    return f"{part:,} of {counted_noun(whole, noun)} ({100 * part / whole:.1f}%)"
+    return f"{part:,} of {counted(whole, noun)} ({100 * part / whole:.1f}%)"

@@ -12,11 +12,10 @@ from functools import cache
 
 from wai_ops.core.failures import TRAITS, FailureClass, Traits
 from wai_ops.core.table import Table, Unit, col
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.compare import previous_window
 from wai_ops.observe.reports.evidence import (
-    counted_noun,
     missing_notes,
     read_evidence,
     share,
@@ -170,7 +169,7 @@ def unknown_report(store: Store, part: Slice) -> Table[FailureShape]:
     rows = query_slice(store, FailureShape, "failures_shapes", part, most=_MOST_SHAPES)
     found = read_evidence(store, part)
     count = sum(row.request_count for row in rows)
-    notes = [f"{part.describe()}: {counted_noun(count, 'unknown failure')}"]
+    notes = [f"{part.describe()}: {counted(count, 'unknown failure')}"]
     if len(rows) == _MOST_SHAPES:
         notes.append(f"the {_MOST_SHAPES} most frequent shapes; there may be more")
     return Table(
@@ -249,7 +248,7 @@ def _notes(
     found = read_evidence(store, part)
     failed = next((group.request_count for group in groups if group.is_total), 0)
     total = base.request_count
-    yield f"{part.describe()}: {counted_noun(total, 'request')}, {failed:,} failed" + (
+    yield f"{part.describe()}: {counted(total, 'request')}, {failed:,} failed" + (
         f" ({100 * failed / total:.1f}%)" if total else ""
     )
     singles = [group for group in groups if not group.is_total]

@@ -15,12 +15,12 @@ from typing import Any
 
 from wai_ops.config.settings import Settings
 from wai_ops.core.table import Table, Unit, col
+from wai_ops.core.text import counted
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.cache import CacheGroup, CacheTargets, shortfall
 from wai_ops.observe.reports.compare import change, previous_window
 from wai_ops.observe.reports.cost import CostGroup
 from wai_ops.observe.reports.evidence import (
-    counted_noun,
     missing_notes,
     read_evidence,
     source_notes,
@@ -205,16 +205,16 @@ def _basis(group: CostGroup, current: _Period) -> str:
     with_outcome = 0 if end is None else end.conversation_count - end.open_count
     return (
         f"{0 if end is None else end.resolved_count:,} resolved, {with_outcome:,} of"
-        f" {counted_noun(conversations, 'conversation')} with an outcome;"
+        f" {counted(conversations, 'conversation')} with an outcome;"
         f" {calls - group.unknown_cost_count - group.estimated_count:,} of"
-        f" {counted_noun(calls, 'call')} with a known cost,"
+        f" {counted(calls, 'call')} with a known cost,"
         f" {0 if cache is None else cache.reported_count:,} report cached input"
     )
 
 
 def _tool_basis(group: ToolGroup) -> str:
     return (
-        f"{group.output_reported_count:,} of {counted_noun(group.call_count, 'tool call')}"
+        f"{group.output_reported_count:,} of {counted(group.call_count, 'tool call')}"
         f" with output tokens, from {', '.join(group.sources)}"
     )
 
@@ -242,13 +242,13 @@ def _notes(
     store: Store, part: Slice, current: _Period, before: _Period | None, now: datetime
 ) -> Iterator[str]:
     total = current.total
-    yield f"{part.describe()}: {counted_noun(0 if total is None else total.request_count, 'call')}"
+    yield f"{part.describe()}: {counted(0 if total is None else total.request_count, 'call')}"
     if before is None:
         yield "no trend: the window has no beginning; add --since 30d"
     else:
         earlier = previous_window(part.window, now=now)
         count = 0 if before.total is None else before.total.request_count
-        yield f"trend: against {earlier.describe()}, {counted_noun(count, 'call')}"
+        yield f"trend: against {earlier.describe()}, {counted(count, 'call')}"
     if not any(end.conversation_count > end.open_count for end in current.ends.values()):
         yield (
             "no conversation here has a recorded outcome, so the cost of a resolved workflow is"

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from wai_ops.core.overview import Tile
 from wai_ops.core.table import Table, Unit, Verdict
+from wai_ops.core.text import counted
 from wai_ops.observe.reports.cost import CostNumbers
-from wai_ops.observe.reports.evidence import counted_noun
 from wai_ops.observe.reports.kpi import KpiRow
 from wai_ops.observe.reports.slo import SloNumbers
 
@@ -68,7 +68,7 @@ def _slo_tiles(total: SloNumbers, rows: Iterable[SloNumbers]) -> Iterator[Tile]:
         value=total.completion_ratio,
         unit=Unit.RATIO,
         detail=_words(
-            f"{total.failed_run_count:,} of {counted_noun(total.ended_run_count, 'run')} failed",
+            f"{total.failed_run_count:,} of {counted(total.ended_run_count, 'run')} failed",
             _held(completion, "workflow", is_most=False),
         ),
         verdict=_verdict(completion, is_most=False),
@@ -86,7 +86,7 @@ def _slo_tiles(total: SloNumbers, rows: Iterable[SloNumbers]) -> Iterator[Tile]:
 def _cost_tile(total: CostNumbers) -> Tile:
     parts = (total.retried_cost_usd, total.failed_run_cost_usd, total.truncated_cost_usd)
     wasted = sum((part for part in parts if part is not None), Decimal(0))
-    detail = f"of {counted_noun(total.request_count, 'request')}"
+    detail = f"of {counted(total.request_count, 'request')}"
     if total.cost_usd:
         detail += f"; {100 * wasted / total.cost_usd:.1f}% of it wasted"
     if total.unknown_cost_count:

@@ -12,10 +12,9 @@ from functools import cache
 from typing import Any, Protocol
 
 from wai_ops.core.table import Table, Unit, col
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.evidence import (
-    counted_noun,
     missing_notes,
     read_evidence,
     share,
@@ -232,7 +231,7 @@ def prompts_report(
         has_outcomes=bool(found.outcome_count),
     )
     total = next((group for group in groups if group.is_total), None)
-    notes = [f"{part.describe()}: {counted_noun(total.request_count if total else 0, 'request')}"]
+    notes = [f"{part.describe()}: {counted(total.request_count if total else 0, 'request')}"]
     if total is not None:
         notes += _notes(total, around)
         notes += source_notes(total, found, part)

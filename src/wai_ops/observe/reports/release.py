@@ -9,11 +9,12 @@ from typing import Any
 
 from wai_ops.core.failures import FailureClass
 from wai_ops.core.table import Table, Unit, Verdict, col
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.observe.ledger.store import Store
-from wai_ops.observe.reports.evidence import counted_noun, missing_notes, read_evidence
+from wai_ops.observe.reports.evidence import missing_notes, read_evidence
 from wai_ops.observe.reports.query import query_slice
 from wai_ops.observe.reports.release_advice import (
+    FEWEST,
     JOINT_LEVEL,
     LEVEL,
     RULES,
@@ -108,6 +109,8 @@ class Compared:
     new: Side
     mixed_count: int
     outside_count: int
+    early_count: int
+    """Of these, conversations that had the new version before it was promoted."""
     decision: Decision
 
 
@@ -146,6 +149,7 @@ def compare_versions(store: Store, part: Slice, prompt: str, pair: Pair) -> Comp
         new=new,
         mixed_count=_units(found, "mixed"),
         outside_count=_units(found, "outside"),
+        early_count=_units([row for row in found if row.is_new], "outside"),
         decision=decide(old, new, is_concurrent=pair.design is Design.CANARY),
     )
 
@@ -249,18 +253,24 @@ def release_notes(compared: Compared) -> Iterator[str]:
     pair = compared.pair
     old, new = compared.old.unit_count, compared.new.unit_count
     yield (
-        f"{_design_words(pair)} {counted_noun(old, 'conversation')} of version"
+        f"{_design_words(pair)} {counted(old, 'conversation')} of version"
         f" {one_line(pair.old, 80)}, {new:,} of {one_line(pair.new, 80)}"
     )
     if compared.mixed_count:
         yield (
-            f"{counted_noun(compared.mixed_count, 'conversation')} with calls of both versions"
-            " left out"
+            f"{counted(compared.mixed_count, 'conversation')} with calls of both versions left out"
         )
     if compared.outside_count:
         yield (
-            f"{counted_noun(compared.outside_count, 'conversation')} that began outside this time"
+            f"{counted(compared.outside_count, 'conversation')} that began outside this time"
             " left out"
+        )
+    if pair.design is Design.BEFORE_AFTER and pair.label and compared.early_count >= FEWEST:
+        yield (
+            f"{counted(compared.early_count, 'conversation')} had version"
+            f" {one_line(pair.new, 80)} before that: if a canary gave it to them, --versions"
+            f" {one_line(pair.old, 80)} {one_line(pair.new, 80)} --until"
+            f" {_minute(pair.new_window.since).replace(' ', 'T')} is the better comparison"
         )
     if mismatch := _mismatch(compared):
         yield mismatch

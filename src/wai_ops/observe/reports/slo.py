@@ -13,10 +13,10 @@ from enum import StrEnum
 from wai_ops.config.settings import SloSettings, SloTargets
 from wai_ops.core.errors import UsageError
 from wai_ops.core.table import Table, Unit, Verdict, col
+from wai_ops.core.text import counted
 from wai_ops.core.window import Window
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.evidence import (
-    counted_noun,
     missing_notes,
     read_evidence,
     share,
@@ -277,7 +277,7 @@ def _notes(
 ) -> Iterator[str]:
     found = read_evidence(store, part)
     runs = 0 if total is None else total.ended_run_count
-    yield f"{part.describe()}: {counted_noun(runs, 'run')} ended, by their last attempt"
+    yield f"{part.describe()}: {counted(runs, 'run')} ended, by their last attempt"
     if total is not None:
         yield from _latency_notes(asked, total, quantiles)
         if total.unknown_cost_count:

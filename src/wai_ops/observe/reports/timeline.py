@@ -14,9 +14,9 @@ from enum import IntEnum
 from wai_ops.core.errors import UsageError
 from wai_ops.core.money import CostState
 from wai_ops.core.table import Table, Unit, col
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.observe.ledger.store import Store
-from wai_ops.observe.reports.evidence import counted_noun, missing_notes, read_evidence
+from wai_ops.observe.reports.evidence import missing_notes, read_evidence
 from wai_ops.observe.reports.slice import Slice
 from wai_ops.observe.reports.timeline_facts import (
     Call,
@@ -239,7 +239,7 @@ def _total(facts: Facts) -> TimelineRow:
         at=None,
         turn_index=None,
         event="total",
-        what=counted_noun(len(calls), "call"),
+        what=counted(len(calls), "call"),
         result=f"{failed:,} failed",
         detail=None,
         sources=None,
@@ -253,8 +253,8 @@ def _total(facts: Facts) -> TimelineRow:
 def _notes(store: Store, facts: Facts, part: Slice) -> Iterator[str]:
     calls = facts.calls
     turns = {call.turn_index for call in calls if call.turn_index is not None}
-    yield f"{counted_noun(len(calls), 'call')} of {counted_noun(len(turns), 'turn')}" + "".join(
-        f", {counted_noun(len(items), noun)}"
+    yield f"{counted(len(calls), 'call')} of {counted(len(turns), 'turn')}" + "".join(
+        f", {counted(len(items), noun)}"
         for items, noun in (
             (facts.tools, "tool call"),
             (facts.decisions, "decision"),
@@ -268,11 +268,11 @@ def _notes(store: Store, facts: Facts, part: Slice) -> Iterator[str]:
         yield f"calls known from: {', '.join(words)}"
     yield from missing_parts(calls, facts.in_flight)
     if unknown := sum(call.cost_state == CostState.UNKNOWN.value for call in calls):
-        yield f"{counted_noun(unknown, 'call')} of unknown cost, in no sum here"
+        yield f"{counted(unknown, 'call')} of unknown cost, in no sum here"
     if estimated := sum(call.cost_state == CostState.ESTIMATED.value for call in calls):
-        yield f"{counted_noun(estimated, 'call')} with an estimated cost only, in no sum here"
+        yield f"{counted(estimated, 'call')} with an estimated cost only, in no sum here"
     if facts.in_flight:
-        yield f"{counted_noun(len(facts.in_flight), 'attempt')} in flight"
+        yield f"{counted(len(facts.in_flight), 'attempt')} in flight"
     if not facts.endings:
         yield "no outcome was recorded; see: wai outcomes record"
     yield from missing_notes(read_evidence(store, part), in_flight_count=0)
@@ -290,7 +290,7 @@ def missing_parts(calls: Iterable[Call], in_flight: Iterable[InFlight] = ()) -> 
     for going in in_flight:
         attempts.setdefault(going.turn_index, set()).add(going.attempt)
     if without:
-        yield f"{counted_noun(without, 'call')} without turn or attempt number"
+        yield f"{counted(without, 'call')} without turn or attempt number"
     if gaps := _gaps(attempts, first=0):
         yield f"no call of turn {_listed(gaps)} is known"
     lost = [

@@ -12,9 +12,9 @@ from typing import Any
 from wai_ops.config.settings import ToolSettings
 from wai_ops.core.errors import UsageError
 from wai_ops.core.table import Table, Unit, col
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.observe.ledger.store import Store
-from wai_ops.observe.reports.evidence import counted_noun, missing_notes, read_evidence, share
+from wai_ops.observe.reports.evidence import missing_notes, read_evidence, share
 from wai_ops.observe.reports.query import query_slice
 from wai_ops.observe.reports.slice import Dimension, Slice
 
@@ -182,7 +182,7 @@ def output_verdict(target: int | None, value: float | None) -> str | None:
 
 def _notes(store: Store, part: Slice, total: ToolGroup | None) -> Iterator[str]:
     count = 0 if total is None else total.call_count
-    yield f"{part.describe()}: {counted_noun(count, 'tool call')}"
+    yield f"{part.describe()}: {counted(count, 'tool call')}"
     if total is None:
         yield (
             "tool calls come from imported traces, from bodies that were pulled and from the tool"
