@@ -139,6 +139,13 @@ KPI = (
         is_of_some=True,
     ),
 )
+PROMPT_COST = Plot(
+    title="Cost per request",
+    mark=Mark.BARS,
+    label="prompt",
+    values=("request_cost_usd",),
+    is_rate=True,
+)
 
 PLOTS: dict[str, tuple[Plot, ...]] = {
     "cost": (COST, COST_PER_RESOLVED),
@@ -148,6 +155,7 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "slo": (TTFT, DURATION, BURN),
     "tools": (TOOL_OUTPUT, TOOL_FAILURES),
     "kpi": KPI,
+    "prompts": (PROMPT_COST,),
     "anomalies": (ANOMALIES,),
     "audit_cost": (DRIFT,),
 }
