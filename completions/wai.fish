@@ -11,6 +11,7 @@ function __wai_commands
                 init 'Write a commented wai.yaml and a first prompt.' \
                 doctor 'Check configuration, credentials, gateway and local data.' \
                 run 'Send one prompt; record and price the call.' \
+                prompts 'Freeze, review, release and compare prompts.' \
                 affinity 'Show, list and rotate affinity sessions.' \
                 report 'Answer questions from the ledger.' \
                 logs 'Pull, import, check and export gateway logs.' \
@@ -22,6 +23,22 @@ function __wai_commands
                 redact 'Mask credentials in text on stdin, or in files; the rest comes out byte for byte.' \
                 schema 'Print the JSON Schema of a command\'s --json output; without one, list the commands.' \
                 completion 'Print the completion script of a shell.'
+        case 'wai prompts'
+            printf '%s\t%s\n' \
+                compare 'Run two versions on the same cases; exit 1 when B is a regression.' \
+                diff 'Show what tells two versions of a prompt apart, and what the change costs.' \
+                freeze 'Freeze prompts as new immutable versions, all of them or none.' \
+                verify 'Prove that frozen prompts are as they were frozen; exit 1 when not.' \
+                import 'Turn dotprompt and Handlebars files into prompts of this project; exit 1 when one cannot be.' \
+                lint 'Find what empties the cache, costs twice or leaks in prompts; exit 1 on errors.' \
+                promote 'Point a label at a frozen version.' \
+                rollback 'Point a label at what it pointed to before; a canary on it ends.' \
+                canary 'Give a share of a label\'s conversations another version.' \
+                label 'List the labels of a prompt with their history\'s end and canaries, or take one away.' \
+                list 'List the prompts: newest version, labels, and whether the working tree is frozen.' \
+                show 'Show one prompt as it is written: settings, variables, tools, sections.' \
+                render 'Show the exact messages, and where the prefix ends that every conversation shares.' \
+                log 'Show what happened to a prompt: frozen, approved, released.'
         case 'wai affinity'
             printf '%s\t%s\n' \
                 list 'List the sessions, the most recently used first.' \
@@ -35,6 +52,7 @@ function __wai_commands
                 cache 'Show the share of input from the prefix cache against its target; the gateway\'s cache apart.' \
                 slo 'Show latency, completion and cost against the targets, with error budget and burn rate.' \
                 tools 'Show tool calls by family: errors, latency, output tokens (p95), loops.' \
+                prompts 'Show what each version of a prompt costs and does; advise to keep, watch or roll back.' \
                 kpi 'Show cost per resolved workflow, cached-input ratio, and output-token p95 by tool family.' \
                 audit-cost 'Hold the gateway\'s cost of each call against ours, from its usage and the prices of its day.' \
                 anomalies 'Show conversations above twice their tenant\'s p95 and above the p99 of all.' \
@@ -110,9 +128,10 @@ function __wai_options
                 -h 'Show this message and exit.'
         case 'wai run'
             printf '%s\t%s\n' \
-                --prompt 'A prompt file, or the name of one in prompts/, not TEXT.' \
-                -p 'A prompt file, or the name of one in prompts/, not TEXT.' \
+                --prompt 'A prompt: NAME, @3, @production, @sha256:..., @work; or a file.' \
+                -p 'A prompt: NAME, @3, @production, @sha256:..., @work; or a file.' \
                 --var 'A variable of the prompt; repeatable.' \
+                --allow-work 'Use an unfrozen prompt although this is CI.' \
                 --system 'The system text of the conversation.' \
                 -s 'The system text of the conversation.' \
                 --model 'Model id; else defaults.model.' \
@@ -135,6 +154,152 @@ function __wai_options
                 --reasoning 'Show the model\'s reasoning on stderr.' \
                 --quiet 'No summary line on stderr.' \
                 -q 'No summary line on stderr.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts compare'
+            printf '%s\t%s\n' \
+                --dataset 'Cases, one JSON a line.' \
+                -d 'Cases, one JSON a line.' \
+                --parallel 'Cases at a time.' \
+                --max-cost 'A ceiling that is never passed.' \
+                --yes 'Do not ask: the estimate is the ceiling.' \
+                -y 'Do not ask: the estimate is the ceiling.' \
+                --model 'For both, whatever they say.' \
+                -m 'For both, whatever they say.' \
+                --tenant 'Who pays.' \
+                -t 'Who pays.' \
+                --max-pass-drop 'Else: significance.' \
+                --max-cost-rise '0.1: by 10%.' \
+                --max-latency-rise '0.2: by 20%.' \
+                --fresh 'Forget the answers of before, and pay again.' \
+                --dry-run 'Say how many calls and dollars; send nothing.' \
+                --allow-work 'Use an unfrozen prompt although this is CI.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How it comes out.' \
+                -f 'How it comes out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts diff'
+            printf '%s\t%s\n' \
+                --window 'The traffic that is priced: 30d, 7d.' \
+                --assume 'Without traffic: requests, conversations, live, output, cached (of a month).' \
+                --no-money 'Do not open the ledger: no prices, no calibration.' \
+                --var 'A usual value, for sizes; repeatable.' \
+                --changing 'A variable that every request changes; repeatable.' \
+                --tokenizer 'Count with this tokenizer.json.' \
+                --block-tokens 'The size of a cache\'s block.' \
+                --format 'How the review comes out.' \
+                -f 'How the review comes out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts freeze'
+            printf '%s\t%s\n' \
+                --message 'Why there is a new version.' \
+                -m 'Why there is a new version.' \
+                --author 'Who; else git\'s user.email.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts verify'
+            printf '%s\t%s\n' \
+                --format 'How findings come out.' \
+                -f 'How findings come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts import'
+            printf '%s\t%s\n' \
+                --model 'The model of all of them.' \
+                --force 'Replace prompts that are there already.' \
+                --dry-run 'Say what would come of it, and write nothing.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts lint'
+            printf '%s\t%s\n' \
+                --fix 'First correct what can be corrected safely.' \
+                --strict 'Exit 1 on warnings, too.' \
+                --rules 'List the rules instead.' \
+                --format 'How findings come out.' \
+                -f 'How findings come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts promote'
+            printf '%s\t%s\n' \
+                --message 'Why; kept in the history.' \
+                -m 'Why; kept in the history.' \
+                --approved-by 'Who approves it for a protected label; else you.' \
+                --author 'Who; else git\'s user.email.' \
+                --dry-run 'Say what would change; write nothing.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts rollback'
+            printf '%s\t%s\n' \
+                --message 'Why; kept in the history.' \
+                -m 'Why; kept in the history.' \
+                --approved-by 'Who approves it for a protected label; else you.' \
+                --author 'Who; else git\'s user.email.' \
+                --dry-run 'Say what would change; write nothing.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts canary'
+            printf '%s\t%s\n' \
+                --percent 'The share of conversations.' \
+                --stop 'End the canary on this label.' \
+                --approved-by 'Who approves it for a protected label; else you.' \
+                --author 'Who; else git\'s user.email.' \
+                --dry-run 'Say what would change; write nothing.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts label'
+            printf '%s\t%s\n' \
+                --remove 'Take this label away.' \
+                --message 'Why; kept in the history.' \
+                -m 'Why; kept in the history.' \
+                --approved-by 'Who approves it for a protected label; else you.' \
+                --author 'Who; else git\'s user.email.' \
+                --dry-run 'Say what would change; write nothing.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts list'
+            printf '%s\t%s\n' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts show'
+            printf '%s\t%s\n' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts render'
+            printf '%s\t%s\n' \
+                --var 'A variable of the prompt; repeatable.' \
+                --values 'A JSON object with variables.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai prompts log'
+            printf '%s\t%s\n' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
@@ -249,6 +414,26 @@ function __wai_options
         case 'wai report tools'
             printf '%s\t%s\n' \
                 --by 'What one row stands for.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --compare 'Add the change since then to each number.' \
+                --format 'How rows come out; else by the name of --output.' \
+                -f 'How rows come out; else by the name of --output.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --output 'Write there, whole or not at all.' \
+                -o 'Write there, whole or not at all.' \
+                --fail-on 'Exit 1 where it is true: cost_usd > 10.' \
+                --plot 'Draw the numbers below the table; needs wai-ops[viz].' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai report prompts'
+            printf '%s\t%s\n' \
+                --prompt 'The versions of this prompt.' \
+                --by 'Split each version further.' \
+                --promotion 'Compare what the label\'s canary or newest promotion changed.' \
+                --versions 'Compare these two versions.' \
+                --check 'Exit 1 when the advice is to roll back.' \
                 --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
                 --until 'Up to, exclusive: as --since.' \
                 --where 'Only these calls; KEY!=VALUE for all but these.' \
@@ -662,34 +847,42 @@ function __wai_kind
         case 'wai logs export --grain'
             printf '%s\n' choice hour day
         case 'wai report audit-cost --by'
-            printf '%s\n' choice model cached day workflow tenant gateway provider route
+            printf '%s\n' choice model cached day workflow tenant prompt gateway provider route
         case 'wai ledger export --format' 'wai ledger export -f'
             printf '%s\n' choice parquet jsonl csv
         case 'wai logs export 1'
             printf '%s\n' choice parquet jsonl csv focus otlp
-        case 'wai doctor --format' 'wai doctor -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai report failures --format' 'wai report failures -f' 'wai report affinity --format' 'wai report affinity -f' 'wai report cache --format' 'wai report cache -f' 'wai report slo --format' 'wai report slo -f' 'wai report tools --format' 'wai report tools -f' 'wai report kpi --format' 'wai report kpi -f' 'wai report audit-cost --format' 'wai report audit-cost -f' 'wai report anomalies --format' 'wai report anomalies -f' 'wai report timeline --format' 'wai report timeline -f' 'wai report baseline --format' 'wai report baseline -f' 'wai logs audit --format' 'wai logs audit -f' 'wai logs status --format' 'wai logs status -f' 'wai outcomes list --format' 'wai outcomes list -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
+        case 'wai doctor --format' 'wai doctor -f' 'wai prompts freeze --format' 'wai prompts freeze -f' 'wai prompts label --format' 'wai prompts label -f' 'wai prompts list --format' 'wai prompts list -f' 'wai prompts log --format' 'wai prompts log -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai report failures --format' 'wai report failures -f' 'wai report affinity --format' 'wai report affinity -f' 'wai report cache --format' 'wai report cache -f' 'wai report slo --format' 'wai report slo -f' 'wai report tools --format' 'wai report tools -f' 'wai report prompts --format' 'wai report prompts -f' 'wai report kpi --format' 'wai report kpi -f' 'wai report audit-cost --format' 'wai report audit-cost -f' 'wai report anomalies --format' 'wai report anomalies -f' 'wai report timeline --format' 'wai report timeline -f' 'wai report baseline --format' 'wai report baseline -f' 'wai logs audit --format' 'wai logs audit -f' 'wai logs status --format' 'wai logs status -f' 'wai outcomes list --format' 'wai outcomes list -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
             printf '%s\n' choice table json jsonl csv md html
+        case 'wai prompts compare --format' 'wai prompts compare -f' 'wai prompts diff --format' 'wai prompts diff -f'
+            printf '%s\n' choice table json md github
+        case 'wai prompts lint --format' 'wai prompts lint -f'
+            printf '%s\n' choice table json sarif github
         case 'wai emulator truth --by'
             printf '%s\n' choice tenant workflow model prompt status_code cached
+        case 'wai prompts verify --format' 'wai prompts verify -f'
+            printf '%s\n' choice text json github
         case 'wai report failures --by'
             printf '%s\n' choice workflow tenant model prompt route gateway provider source day
         case 'wai report cost --by' 'wai report slo --by'
             printf '%s\n' choice workflow tenant model prompt route gateway provider target source conversation day
         case 'wai report affinity --by' 'wai report cache --by'
             printf '%s\n' choice workflow tenant model prompt route gateway provider target source day
+        case 'wai report prompts --by'
+            printf '%s\n' choice workflow tenant model route gateway provider target source day
         case 'wai run --conversation' 'wai run -c' 'wai report timeline 1' 'wai outcomes record 1'
             printf '%s\n' conversation
         case 'wai emulator serve --state' 'wai emulator env --state' 'wai emulator set --state' 'wai emulator truth --state' 'wai emulator restart-replica --state'
             printf '%s\n' directory
-        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai report cost --output' 'wai report cost -o' 'wai report failures --output' 'wai report failures -o' 'wai report affinity --output' 'wai report affinity -o' 'wai report cache --output' 'wai report cache -o' 'wai report slo --output' 'wai report slo -o' 'wai report tools --output' 'wai report tools -o' 'wai report kpi --output' 'wai report kpi -o' 'wai report audit-cost --output' 'wai report audit-cost -o' 'wai report anomalies --output' 'wai report anomalies -o' 'wai report timeline --output' 'wai report timeline -o' 'wai report baseline --output' 'wai report baseline -o' 'wai report html --output' 'wai report html -o' 'wai logs audit 1' 'wai logs audit 2' 'wai logs audit 3' 'wai logs audit 4' 'wai logs audit 5' 'wai logs audit 6' 'wai logs audit 7' 'wai logs audit 8' 'wai logs audit 9' 'wai logs import --private-key' 'wai logs export --output' 'wai logs export -o' 'wai outcomes import 1' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1' 'wai redact 1' 'wai redact 2' 'wai redact 3' 'wai redact 4' 'wai redact 5' 'wai redact 6' 'wai redact 7' 'wai redact 8' 'wai redact 9'
+        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai prompts compare --dataset' 'wai prompts compare -d' 'wai prompts diff --tokenizer' 'wai prompts import 1' 'wai prompts import 2' 'wai prompts import 3' 'wai prompts import 4' 'wai prompts import 5' 'wai prompts import 6' 'wai prompts import 7' 'wai prompts import 8' 'wai prompts import 9' 'wai prompts render --values' 'wai report cost --output' 'wai report cost -o' 'wai report failures --output' 'wai report failures -o' 'wai report affinity --output' 'wai report affinity -o' 'wai report cache --output' 'wai report cache -o' 'wai report slo --output' 'wai report slo -o' 'wai report tools --output' 'wai report tools -o' 'wai report prompts --output' 'wai report prompts -o' 'wai report kpi --output' 'wai report kpi -o' 'wai report audit-cost --output' 'wai report audit-cost -o' 'wai report anomalies --output' 'wai report anomalies -o' 'wai report timeline --output' 'wai report timeline -o' 'wai report baseline --output' 'wai report baseline -o' 'wai report html --output' 'wai report html -o' 'wai logs audit 1' 'wai logs audit 2' 'wai logs audit 3' 'wai logs audit 4' 'wai logs audit 5' 'wai logs audit 6' 'wai logs audit 7' 'wai logs audit 8' 'wai logs audit 9' 'wai logs import --private-key' 'wai logs export --output' 'wai logs export -o' 'wai outcomes import 1' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1' 'wai redact 1' 'wai redact 2' 'wai redact 3' 'wai redact 4' 'wai redact 5' 'wai redact 6' 'wai redact 7' 'wai redact 8' 'wai redact 9'
             printf '%s\n' file
-        case 'wai run --model' 'wai run -m' 'wai models show 1'
+        case 'wai run --model' 'wai run -m' 'wai prompts compare --model' 'wai prompts compare -m' 'wai prompts import --model' 'wai models show 1'
             printf '%s\n' model
-        case 'wai run --prompt' 'wai run -p'
+        case 'wai run --prompt' 'wai run -p' 'wai report prompts --prompt'
             printf '%s\n' prompt
-        case 'wai run --tenant' 'wai run -t' 'wai report timeline --tenant' 'wai report timeline -t' 'wai outcomes record --tenant' 'wai outcomes record -t' 'wai outcomes import --tenant' 'wai outcomes import -t' 'wai outcomes list --tenant' 'wai outcomes list -t'
+        case 'wai run --tenant' 'wai run -t' 'wai prompts compare --tenant' 'wai prompts compare -t' 'wai report timeline --tenant' 'wai report timeline -t' 'wai outcomes record --tenant' 'wai outcomes record -t' 'wai outcomes import --tenant' 'wai outcomes import -t' 'wai outcomes list --tenant' 'wai outcomes list -t'
             printf '%s\n' tenant
-        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run 1' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai report cost --where' 'wai report cost --compare' 'wai report cost --fail-on' 'wai report failures --since' 'wai report failures --until' 'wai report failures --where' 'wai report failures --compare' 'wai report failures --fail-on' 'wai report affinity --since' 'wai report affinity --until' 'wai report affinity --where' 'wai report affinity --compare' 'wai report affinity --fail-on' 'wai report cache --since' 'wai report cache --until' 'wai report cache --where' 'wai report cache --compare' 'wai report cache --fail-on' 'wai report slo --since' 'wai report slo --until' 'wai report slo --where' 'wai report slo --compare' 'wai report slo --fail-on' 'wai report tools --since' 'wai report tools --until' 'wai report tools --where' 'wai report tools --compare' 'wai report tools --fail-on' 'wai report kpi --since' 'wai report kpi --until' 'wai report kpi --where' 'wai report kpi --compare' 'wai report kpi --fail-on' 'wai report audit-cost --fail-above' 'wai report audit-cost --since' 'wai report audit-cost --until' 'wai report audit-cost --where' 'wai report audit-cost --compare' 'wai report audit-cost --fail-on' 'wai report anomalies --since' 'wai report anomalies --until' 'wai report anomalies --where' 'wai report anomalies --compare' 'wai report anomalies --fail-on' 'wai report timeline --fail-on' 'wai report baseline --since' 'wai report baseline --until' 'wai report baseline --where' 'wai report baseline 1' 'wai report baseline 2' 'wai report baseline 3' 'wai report baseline 4' 'wai report baseline 5' 'wai report baseline 6' 'wai report baseline 7' 'wai report baseline 8' 'wai report baseline 9' 'wai report html --since' 'wai report html --until' 'wai report html --where' 'wai logs import --gateway' 'wai logs import --endpoint-url' 'wai logs import 1' 'wai logs import 2' 'wai logs import 3' 'wai logs import 4' 'wai logs import 5' 'wai logs import 6' 'wai logs import 7' 'wai logs import 8' 'wai logs import 9' 'wai logs export --since' 'wai logs export --until' 'wai logs export --where' 'wai logs prune --before' 'wai logs pull --since' 'wai logs pull --until' 'wai logs pull --gateway' 'wai logs pull --bodies' 'wai logs pull --rate' 'wai logs pull --parallel' 'wai logs status --since' 'wai logs status --until' 'wai logs status --gateway' 'wai outcomes record --value' 'wai outcomes record --note' 'wai outcomes record --at' 'wai outcomes record 2' 'wai outcomes feedback --since' 'wai outcomes feedback --until' 'wai outcomes list --since' 'wai outcomes list --until' 'wai outcomes list --outcome' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
+        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run 1' 'wai prompts compare --parallel' 'wai prompts compare --max-cost' 'wai prompts compare --max-pass-drop' 'wai prompts compare --max-cost-rise' 'wai prompts compare --max-latency-rise' 'wai prompts compare 1' 'wai prompts compare 2' 'wai prompts diff --window' 'wai prompts diff --assume' 'wai prompts diff --var' 'wai prompts diff --changing' 'wai prompts diff --block-tokens' 'wai prompts diff 1' 'wai prompts diff 2' 'wai prompts freeze --message' 'wai prompts freeze -m' 'wai prompts freeze --author' 'wai prompts freeze 1' 'wai prompts freeze 2' 'wai prompts freeze 3' 'wai prompts freeze 4' 'wai prompts freeze 5' 'wai prompts freeze 6' 'wai prompts freeze 7' 'wai prompts freeze 8' 'wai prompts freeze 9' 'wai prompts lint 1' 'wai prompts lint 2' 'wai prompts lint 3' 'wai prompts lint 4' 'wai prompts lint 5' 'wai prompts lint 6' 'wai prompts lint 7' 'wai prompts lint 8' 'wai prompts lint 9' 'wai prompts promote --message' 'wai prompts promote -m' 'wai prompts promote --approved-by' 'wai prompts promote --author' 'wai prompts promote 1' 'wai prompts promote 2' 'wai prompts promote 3' 'wai prompts rollback --message' 'wai prompts rollback -m' 'wai prompts rollback --approved-by' 'wai prompts rollback --author' 'wai prompts rollback 1' 'wai prompts rollback 2' 'wai prompts canary --percent' 'wai prompts canary --stop' 'wai prompts canary --approved-by' 'wai prompts canary --author' 'wai prompts canary 1' 'wai prompts canary 2' 'wai prompts canary 3' 'wai prompts label --remove' 'wai prompts label --message' 'wai prompts label -m' 'wai prompts label --approved-by' 'wai prompts label --author' 'wai prompts label 1' 'wai prompts show 1' 'wai prompts render --var' 'wai prompts render 1' 'wai prompts log 1' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai report cost --where' 'wai report cost --compare' 'wai report cost --fail-on' 'wai report failures --since' 'wai report failures --until' 'wai report failures --where' 'wai report failures --compare' 'wai report failures --fail-on' 'wai report affinity --since' 'wai report affinity --until' 'wai report affinity --where' 'wai report affinity --compare' 'wai report affinity --fail-on' 'wai report cache --since' 'wai report cache --until' 'wai report cache --where' 'wai report cache --compare' 'wai report cache --fail-on' 'wai report slo --since' 'wai report slo --until' 'wai report slo --where' 'wai report slo --compare' 'wai report slo --fail-on' 'wai report tools --since' 'wai report tools --until' 'wai report tools --where' 'wai report tools --compare' 'wai report tools --fail-on' 'wai report prompts --promotion' 'wai report prompts --versions' 'wai report prompts --since' 'wai report prompts --until' 'wai report prompts --where' 'wai report prompts --compare' 'wai report prompts --fail-on' 'wai report kpi --since' 'wai report kpi --until' 'wai report kpi --where' 'wai report kpi --compare' 'wai report kpi --fail-on' 'wai report audit-cost --fail-above' 'wai report audit-cost --since' 'wai report audit-cost --until' 'wai report audit-cost --where' 'wai report audit-cost --compare' 'wai report audit-cost --fail-on' 'wai report anomalies --since' 'wai report anomalies --until' 'wai report anomalies --where' 'wai report anomalies --compare' 'wai report anomalies --fail-on' 'wai report timeline --fail-on' 'wai report baseline --since' 'wai report baseline --until' 'wai report baseline --where' 'wai report baseline 1' 'wai report baseline 2' 'wai report baseline 3' 'wai report baseline 4' 'wai report baseline 5' 'wai report baseline 6' 'wai report baseline 7' 'wai report baseline 8' 'wai report baseline 9' 'wai report html --since' 'wai report html --until' 'wai report html --where' 'wai logs import --gateway' 'wai logs import --endpoint-url' 'wai logs import 1' 'wai logs import 2' 'wai logs import 3' 'wai logs import 4' 'wai logs import 5' 'wai logs import 6' 'wai logs import 7' 'wai logs import 8' 'wai logs import 9' 'wai logs export --since' 'wai logs export --until' 'wai logs export --where' 'wai logs prune --before' 'wai logs pull --since' 'wai logs pull --until' 'wai logs pull --gateway' 'wai logs pull --bodies' 'wai logs pull --rate' 'wai logs pull --parallel' 'wai logs status --since' 'wai logs status --until' 'wai logs status --gateway' 'wai outcomes record --value' 'wai outcomes record --note' 'wai outcomes record --at' 'wai outcomes record 2' 'wai outcomes feedback --since' 'wai outcomes feedback --until' 'wai outcomes list --since' 'wai outcomes list --until' 'wai outcomes list --outcome' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
             printf '%s\n' text
         case 'wai run --workflow' 'wai run -w' 'wai report timeline --workflow' 'wai report timeline -w' 'wai outcomes record --workflow' 'wai outcomes record -w' 'wai outcomes import --workflow' 'wai outcomes import -w' 'wai outcomes list --workflow' 'wai outcomes list -w'
             printf '%s\n' workflow
