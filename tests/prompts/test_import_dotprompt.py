@@ -1,6 +1,7 @@
 """`wai prompts import`: what comes of each construct, and what is said instead of dropped."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -538,3 +539,51 @@ def test_the_rules_of_importing_are_stable() -> None:
         "WI002": "left-out",
         "WI003": "changed",
     }
+
+
+HOSTILE = {
+    "values": "{{a}}" * 200_000,
+    "open tags": "{{" * 500_000,
+    "open blocks": "{{#if a}}" * 100_000,
+    "refused": "{{media}}\n" * 3_900,
+    "histories": "{{history}}" * 3_900,
+    "roles": "{{role 'user'}}a" * 3_900,
+    "lists": "".join(f"{{{{#each a{n}}}}}{{{{/each}}}}" for n in range(1_900)),
+    "escaped": "\\{{" * 300_000,
+    "comments": "{{!}}" * 3_900,
+    "a long comment": "{{!--" + "-" * 1_000_000 + "--}}",
+    "an open comment": "{{!--" + "x" * 1_000_000,
+    "quotes": "{{a '" + '"' * 1_000_000,
+    "a long path": "{{a" + ".b" * 400_000 + "}}",
+    "blanks": "x" + " " * 1_000_000 + "{{a}}",
+    "lines": "\n" * 1_000_000 + "{{#if a}}\n{{/if}}",
+    "braces": "{" * 1_000_000,
+    "front": "---\n" + "a: b\n" * 100_000,
+    "licence": "#\n" * 400_000,
+    "deep names": "{{> " + "a/" * 400_000 + "b}}",
+}
+
+
+def test_no_file_takes_long(python: str) -> None:
+    """All of them in a process that the system ends when it computes for too long."""
+    done = subprocess.run(
+        [python, "-c", CONVERT_ALL, str(Path(__file__).parent.parent), __file__],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == list(HOSTILE)
+
+
+CONVERT_ALL = """
+import importlib.util, resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+sys.path.insert(0, sys.argv[1])
+spec = importlib.util.spec_from_file_location("cases", sys.argv[2])
+cases = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(cases)
+for name, text in cases.HOSTILE.items():
+    cases.convert(text, "case", cases.Said("f"), model=None, partial=lambda name: None)
+    print(name)
+"""

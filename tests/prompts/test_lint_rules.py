@@ -494,7 +494,9 @@ def test_a_secret_in_tools_of_another_file_is_found_there() -> None:
 def test_handlebars_is_told_where_to_go() -> None:
     """A file that was dropped in from elsewhere."""
     (found,) = look(front("{{#if x}}a{{/if}}"))
-    assert found.hint == "this looks like Handlebars: wai prompts import prompts/case.prompt"
+    assert (
+        found.hint == "this looks like Handlebars: wai prompts import --force prompts/case.prompt"
+    )
 
 
 def test_findings_of_one_rule_are_cut_and_counted() -> None:

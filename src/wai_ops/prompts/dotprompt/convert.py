@@ -1,5 +1,6 @@
 """One file of dotprompt or Handlebars to a prompt and its parts, as text. Nothing is written."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,9 +129,10 @@ class _Both(Variables):
 
 def _check_history(writer: Writer, said: Said) -> None:
     """Earlier turns of a conversation are put before the last message: nowhere else."""
+    filled = [at for at, item in enumerate(writer.messages) if not item.is_blank]
     for place, line in writer.history:
-        behind = [item for item in writer.messages[place:] if not item.is_blank]
-        if behind and (len(behind) > 1 or behind[0].role != "user"):
+        behind = len(filled) - bisect_left(filled, place)
+        if behind > 1 or (behind and writer.messages[filled[-1]].role != "user"):
             said.refuse(
                 line,
                 "{{history}} can stand right before the last user message only: that is where "

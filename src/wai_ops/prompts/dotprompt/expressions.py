@@ -15,6 +15,7 @@ _TOKEN = re.compile(
     r"(?:[./](?:[^\s\"'()=|\[\]/.{}]+|\[[^\]]*\]))*)"
     r")"
 )
+_MOST_NAMES = 64
 _LITERALS = {"true": True, "false": False, "null": None, "undefined": None}
 
 
@@ -75,6 +76,8 @@ def parse_expression(words: str, line: int) -> Expression:
             parameters = tuple(match["params"].split())
         else:
             value = _argument(match)
+            if isinstance(value, Path) and len(value.names) > _MOST_NAMES:
+                raise HandlebarsError(f"a path of more than {_MOST_NAMES} names", line)
             if name is not None:
                 named.append((name, value))
                 name = None

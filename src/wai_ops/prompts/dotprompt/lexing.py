@@ -21,6 +21,8 @@ class TagKind(Enum):
     COMMENT = "!"
 
 
+MAX_TAGS = 4_000
+"""Templates with more could not be loaded as prompts either."""
 _ALONE = frozenset(
     {TagKind.OPEN, TagKind.INVERSE, TagKind.CLOSE, TagKind.ELSE, TagKind.PARTIAL, TagKind.COMMENT}
 )
@@ -108,6 +110,8 @@ class _Lexer:
     def _add_tag(self, start: int) -> None:
         if self.text.startswith("{{{{", start):
             raise HandlebarsError("raw blocks {{{{…}}}} cannot be imported", self.line)
+        if len(self.items) > 2 * MAX_TAGS:
+            raise HandlebarsError(f"more than {MAX_TAGS} tags", self.line)
         tag, end = self._comment(start) or self._tag(start)
         self.items.append(tag)
         self._pass(self.text[start:end], end)

@@ -34,6 +34,7 @@ class Said:
 
     file: str
     findings: list[Finding] = field(default_factory=list)
+    _seen: set[Finding] = field(default_factory=set)
 
     def refuse(self, line: int, message: str, hint: str = "") -> None:
         """This cannot be imported."""
@@ -60,5 +61,6 @@ class Said:
             line=line,
             hint=hint,
         )
-        if found not in self.findings:
+        if found not in self._seen:
+            self._seen.add(found)
             self.findings.append(found)

@@ -132,7 +132,7 @@ def _unreadable(name: str, error: PromptError, read: Reader) -> Finding:
     place, line, column = _place(error.where or "", name)
     hint = error.hint or ""
     if not hint and _looks_like_handlebars(place, read):
-        hint = f"this looks like Handlebars: wai prompts import {place}"
+        hint = f"this looks like Handlebars: wai prompts import --force {place}"
     return Finding(
         rule=UNREADABLE.id,
         level=UNREADABLE.level,
