@@ -237,6 +237,25 @@ def test_conversations_count_once_on_the_side_where_they_began(tmp_path: Path) -
     assert "Whatever else changed then is in the difference." in notes
 
 
+def test_who_had_the_new_version_before_its_promotion_is_pointed_to(tmp_path: Path) -> None:
+    rows = [*conversations(40, "3", -9), *conversations(30, "4", -8), *conversations(40, "4", 1)]
+    with ledger_of(tmp_path, rows) as store:
+        compared = compare_versions(store, ALWAYS, "triage", promotion())
+        few = compare_versions(
+            store,
+            Slice(ALWAYS.window, parse_where(["conversation!=4--8-0"])),
+            "triage",
+            promotion(),
+        )
+    assert compared.new.unit_count == 40
+    pointed = "30 conversations had version 4 before that"
+    assert any(note.startswith(pointed) for note in release_notes(compared))
+    assert any(
+        "--versions 3 4 --until 2026-03-14T12:00" in note for note in release_notes(compared)
+    )
+    assert not any("before that" in note for note in release_notes(few))
+
+
 def test_failures_that_no_prompt_causes_do_not_roll_it_back(tmp_path: Path) -> None:
     """An outage after a promotion is not the promotion's doing; truncated answers may be."""
     before = conversations(60, "3", -20)
@@ -424,3 +443,28 @@ def test_nothing_at_all_is_an_empty_table(wai: Wai) -> None:
     ran = wai("report", "prompts", "--json")
     assert ran.exit_code == 0, ran.stderr
     assert json.loads(ran.stdout)["rows"] == []
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e"
+HOSTILE = [ESCAPES, "'; drop table model_call; --", '=HYPERLINK("x")', "a|b\n`c`", "@", "a@b@c"]
+
+
+def test_no_name_of_a_prompt_or_version_steers_a_terminal_or_a_query(wai: Wai) -> None:
+    rows = [
+        call(number, prompt_name=name, prompt_version=name, error_type=name, model=name)
+        for number, name in enumerate(HOSTILE)
+    ]
+    with ledger_of(wai.folder / ".wai") as store:
+        fill(store, rows)
+    for fmt in ("table", "md", "html", "json"):  # csv in a pipe is data
+        ran = wai("report", "prompts", "--by", "model", "--format", fmt)
+        assert ran.exit_code == 0, ran.stderr
+        assert not set(ran.stdout + ran.stderr) & set("\x1b\x07\u202e"), fmt
+    found = json.loads(wai("report", "prompts", "--json").stdout)["rows"]
+    assert {row["prompt"] for row in found} == {f"{name}@{name}" for name in HOSTILE}
+    ran = wai("report", "prompts", "--prompt", HOSTILE[1], "--versions", HOSTILE[1], HOSTILE[1])
+    assert ran.exit_code == 2
+    for prompt in (ESCAPES, HOSTILE[1]):
+        ran = wai("report", "prompts", "--prompt", prompt, "--json")
+        assert [row["request_count"] for row in json.loads(ran.stdout)["rows"]] == [1]
+        assert "\x1b" not in ran.stderr
