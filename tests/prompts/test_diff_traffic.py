@@ -21,6 +21,7 @@ from wai_ops.observe.reports.prompt_traffic import (
 from wai_ops.prompts.diff import Side, VersionDiff, diff_versions
 from wai_ops.prompts.source import parse_source
 from wai_ops.prompts.tokens import Basis, Chat, Method
+from wai_ops.runtime.prompt_assumed import parse_assumed
 from wai_ops.runtime.prompt_money import PromptMoney, Question, TrafficSource, ask_ledger
 
 MODEL, OTHER = "@cf/a/one", "@cf/a/two"
@@ -258,6 +259,27 @@ def test_a_model_without_a_price_is_unknown_and_never_zero(tmp_path: Path) -> No
     assert found.total is not None
     assert found.total.delta_usd is None
     assert any("has no known price (@cf/a/one, @cf/nobody/knows)" in note for note in found.notes)
+
+
+def test_requests_that_all_failed_tell_no_price(tmp_path: Path) -> None:
+    diff = difference(version(160), version(320))
+    lost: dict[str, Any] = {"input_tokens": None, "output_tokens": None, "cost_state": "none"}
+    found = money(tmp_path, [row(1, **lost), row(2, workflow="mail")], diff)
+    told = {item.workflow: item.delta_usd for item in found.rows}
+    assert told["triage"] is None
+    assert found.total is not None
+    assert found.total.delta_usd == told["mail"] == 160 * Decimal("0.1") / 1_000_000
+    assert "1 failed or have no usage, and are not in the dollars" in found.notes
+
+
+def test_what_is_assumed_gives_way_to_what_was_observed(tmp_path: Path) -> None:
+    diff = difference(version(160), version(320))
+    assumed = parse_assumed("requests=1000000")
+    found = money(tmp_path, [row(1)], diff, assumed=assumed)
+    assert found.source is TrafficSource.LEDGER
+    assert "there is traffic, so --assume is not used" in found.notes
+    elsewhere = money(tmp_path, [row(1, prompt_name="other")], diff, assumed=assumed)
+    assert elsewhere.source is TrafficSource.ASSUMED
 
 
 def test_a_lower_limit_cuts_only_the_answers_that_were_longer(tmp_path: Path) -> None:

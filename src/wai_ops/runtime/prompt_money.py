@@ -259,8 +259,10 @@ class _WarmRatios:
 def _row(workflow: str | None, found: _Traffic) -> MoneyRow:
     before = sum((item.before for item in found.priced), Tokens())
     after = sum((item.after for item in found.priced), Tokens())
-    before_usd = _sum(item.before_usd for item in found.priced)
-    after_usd = _sum(item.after_usd for item in found.priced)
+    # Of requests that failed, all of them, nobody knows what they would have cost.
+    is_known = bool(found.calls) or not any(item.uncounted_count for item in found.counts)
+    before_usd = _sum(item.before_usd for item in found.priced) if is_known else None
+    after_usd = _sum(item.after_usd for item in found.priced) if is_known else None
     delta = None if before_usd is None or after_usd is None else after_usd - before_usd
     kept = kept_by_conversations(found.prices.diff)
     answered = sum(row.call_count for row in found.calls)
@@ -320,15 +322,7 @@ def _ledger_notes(
             f"how requests are cached and answered is taken from version {version} where a workflow"
             f" has {FEWEST_OWN} of it, else from all versions; how many there are, from all"
         )
-    if local := sum(item.local_count for item in counts):
-        yield f"{local:,} were served by the local emulator: list prices, nothing was billed"
-    if uncounted := sum(item.uncounted_count for item in counts):
-        yield f"{uncounted:,} failed or have no usage, and are not in the dollars"
-    if hits := sum(item.gateway_cache_hit_count for item in counts):
-        yield f"{hits:,} were answered by the gateway's cache of whole responses, and cost nothing"
-    first_at = min(item.first_at for item in counts)
-    if question.window.since is not None and first_at - question.window.since > timedelta(days=1):
-        yield f"the first request is of {first_at:%Y-%m-%d %H:%M} (UTC): the window is not full"
+    yield from _traffic_notes(question, counts)
     before_limit, after_limit = question.output_limits
     is_raised = before_limit is not None and (after_limit is None or after_limit > before_limit)
     if is_raised and (cut := sum(row.cut_count for row in found.calls)):
@@ -346,6 +340,20 @@ def _ledger_notes(
                 " be warm: it is taken to be cold, so it may become cheaper than this"
             )
     yield from _price_notes(found)
+
+
+def _traffic_notes(question: Question, counts: Sequence[PromptCounts]) -> Iterable[str]:
+    if question.assumed is not None:
+        yield "there is traffic, so --assume is not used"
+    if local := sum(item.local_count for item in counts):
+        yield f"{local:,} were served by the local emulator: list prices, nothing was billed"
+    if uncounted := sum(item.uncounted_count for item in counts):
+        yield f"{uncounted:,} failed or have no usage, and are not in the dollars"
+    if hits := sum(item.gateway_cache_hit_count for item in counts):
+        yield f"{hits:,} were answered by the gateway's cache of whole responses, and cost nothing"
+    first_at = min(item.first_at for item in counts)
+    if question.window.since is not None and first_at - question.window.since > timedelta(days=1):
+        yield f"the first request is of {first_at:%Y-%m-%d %H:%M} (UTC): the window is not full"
 
 
 def _price_notes(found: _Traffic) -> Iterable[str]:
