@@ -6,16 +6,13 @@ from dataclasses import dataclass, field
 from wai_ops.prompts.dotprompt.expressions import Argument, Expression, Literal, Path
 from wai_ops.prompts.dotprompt.layout import Out, Piece
 from wai_ops.prompts.dotprompt.lexing import Tag, Text
+from wai_ops.prompts.dotprompt.paths import Paths, Refused
 from wai_ops.prompts.dotprompt.said import Said
-from wai_ops.prompts.dotprompt.scope import Context, Ref, member, quoted
+from wai_ops.prompts.dotprompt.scope import Context, Ref
 from wai_ops.prompts.dotprompt.tree import Block, Branch, Comment, Node, Partial, Value
 from wai_ops.prompts.dotprompt.variables import Variables
 
 ROLES = {"system": "system", "user": "user", "model": "assistant", "assistant": "assistant"}
-
-
-class Refused(Exception):  # noqa: N818 - carries a sentence to where it is collected
-    """This one tag cannot be imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +48,9 @@ class Writer:
     def __init__(
         self, variables: Variables, said: Said, part_of: Callable[[str, int], Part | None]
     ) -> None:
-        self._variables = variables
         self._said = said
         self._part_of = part_of
-        self._contexts = [Context(None)]
+        self._paths = Paths(variables)
         self._depth = 0
         self.messages = [Message("user", 1)]
         self.history: list[tuple[int, int]] = []
@@ -122,7 +118,7 @@ class Writer:
         self._tag("{{", self._printed(head, line), node.tag)
 
     def _printed(self, path: Path, line: int) -> str:
-        ref = self._ref(path, line, "print")
+        ref = self._paths.ref(path, line, "print")
         code = ref.code
         if ref.kind == "object":
             raise Refused(f"`{path.text}` is an object, and would be printed as [object Object]")
@@ -136,7 +132,7 @@ class Writer:
     def _json(self, expression: Expression, tag: Tag) -> None:
         if len(expression.arguments) != 1 or not isinstance(expression.arguments[0], Path):
             raise Refused("{{json}} takes one value")
-        ref = self._ref(expression.arguments[0], tag.line, "object")
+        ref = self._paths.ref(expression.arguments[0], tag.line, "object")
         named = dict(expression.named)
         indent = named.pop("indent", None)
         if named or (indent is not None and not isinstance(indent, Literal)):
@@ -151,8 +147,8 @@ class Writer:
         first, second = expression.arguments
         if not isinstance(first, Path):
             raise Refused("{{lookup}} looks into a value, not into a literal")
-        ref = self._ref(first, line, "object")
-        return f"{ref.code}[{self._code(second, line)}]"
+        ref = self._paths.ref(first, line, "object")
+        return f"{ref.code}[{self._paths.code(second, line)}]"
 
     # Roles and history
 
@@ -196,8 +192,8 @@ class Writer:
         head = block.expression.head
         if not isinstance(head, Path) or len(block.branches) > 1:
             raise Refused("this inverse block cannot be imported")
-        ref = self._ref(head, block.line, "test")
-        self._tag("{%", f"if not ({self._truth(ref)})", block.branches[0].tag)
+        ref = self._paths.ref(head, block.line, "test")
+        self._tag("{%", f"if not ({self._paths.truth(ref)})", block.branches[0].tag)
         self.write(block.branches[0].body)
         self._tag("{%", "endif", block.close)
 
@@ -207,11 +203,11 @@ class Writer:
         if not isinstance(head, Path) or block.expression.arguments or block.expression.named:
             name = head.text if isinstance(head, Path) else "…"
             raise Refused(f"there is no helper `{name}` here")
-        ref = self._ref(head, block.line, "test")
+        ref = self._paths.ref(head, block.line, "test")
         if ref.kind == "array":
             self._each(block, head)
         elif ref.kind == "boolean":
-            self._tag("{%", f"if {self._truth(ref)}", block.branches[0].tag)
+            self._tag("{%", f"if {self._paths.truth(ref)}", block.branches[0].tag)
             self._rest(block)
         else:
             raise Refused(
@@ -248,7 +244,7 @@ class Writer:
             if isinstance(argument, Literal):
                 truth = "true" if argument.value else "false"
             else:
-                truth = self._truth(self._ref(argument, line, "test"))
+                truth = self._paths.truth(self._paths.ref(argument, line, "test"))
             return truth if name == "if" else f"not ({truth})"
         if name in ("ifEquals", "unlessEquals") and len(expression.arguments) == 2:
             equal = self._equal(expression.arguments, line)
@@ -256,34 +252,25 @@ class Writer:
         raise Refused(f"`{name or '…'}` cannot be tested here")
 
     def _equal(self, pair: Sequence[Argument], line: int) -> str:
-        refs = [self._ref(item, line, "test") for item in pair if isinstance(item, Path)]
+        refs = [self._paths.ref(item, line, "test") for item in pair if isinstance(item, Path)]
         guards = dict.fromkeys(guard for ref in refs if not ref.is_root for guard in ref.guards)
-        return " and ".join([*guards, " == ".join(self._code(item, line) for item in pair)])
-
-    def _truth(self, ref: Ref) -> str:
-        """When Handlebars takes a value for true. An object is true, even an empty one."""
-        if ref.kind == "object":
-            return " and ".join(ref.guards) or f"{ref.code} is not none"
-        if ref.is_root:
-            return ref.code
-        guards = ref.guards or ((f"{ref.code} is defined",) if ref.schema is None else ())
-        return " and ".join([*guards, ref.code])
+        return " and ".join([*guards, " == ".join(self._paths.code(item, line) for item in pair)])
 
     def _each(self, block: Block, path: Path) -> None:
         uses_key = _uses_key(block.branches[0].body)
-        ref = self._ref(path, block.line, "object" if uses_key else "list")
+        ref = self._paths.ref(path, block.line, "object" if uses_key else "list")
         is_object = ref.kind == "object" or (ref.kind is None and uses_key)
-        item = self._free("item")
+        item = self._paths.free("item")
         names = list(block.expression.parameters)
         schema = ref.schema or {}
         if is_object:
-            key = self._free("key")
-            source = self._present(ref, "{}")
+            key = self._paths.free("key")
+            source = self._paths.present(ref, "{}")
             head = f"for {key}, {item} in {source}.items()"
             inner = schema.get("additionalProperties")
         else:
             key = None
-            head = f"for {item} in {self._present(ref, '[]')}"
+            head = f"for {item} in {self._paths.present(ref, '[]')}"
             inner = schema.get("items")
         element = Ref(item, inner if isinstance(inner, dict) else None)
         place = Ref(key or "loop.index0", {"type": "string" if key else "integer"})
@@ -295,20 +282,20 @@ class Writer:
 
     def _with(self, block: Block) -> None:
         path = self._one_path(block.expression)
-        ref = self._ref(path, block.line, "object")
+        ref = self._paths.ref(path, block.line, "object")
         aliases = dict(zip(block.expression.parameters, (ref,), strict=False))
-        self._tag("{%", f"if {self._truth(ref)}", block.branches[0].tag)
+        self._tag("{%", f"if {self._paths.truth(ref)}", block.branches[0].tag)
         known = Ref(ref.code, ref.schema)
         self._inside(Context(known, aliases), block.branches[0])
         self._last(block)
         self._tag("{%", "endif", block.close)
 
     def _inside(self, context: Context, branch: Branch) -> None:
-        self._contexts.append(context)
+        self._paths.contexts.append(context)
         try:
             self.write(branch.body)
         finally:
-            self._contexts.pop()
+            self._paths.contexts.pop()
 
     def _last(self, block: Block) -> None:
         """The `else` of a block that takes no other tests."""
@@ -318,13 +305,6 @@ class Writer:
             self._tag("{%", "else", branch.tag)
             self.write(branch.body)
 
-    def _present(self, ref: Ref, nothing: str) -> str:
-        if not ref.guards:
-            return ref.code
-        if ref.is_root:
-            return f"({ref.code} or {nothing})"
-        return f"({ref.code} if {' and '.join(ref.guards)} else {nothing})"
-
     def _one_path(self, expression: Expression) -> Path:
         if len(expression.arguments) != 1 or expression.named:
             raise Refused("this block takes one value")
@@ -332,16 +312,6 @@ class Writer:
         if not isinstance(argument, Path):
             raise Refused("this block takes a value, not a literal")
         return argument
-
-    def _free(self, base: str) -> str:
-        """A name for something inside a block that means nothing else there."""
-        taken = self._variables.names() | {_code(item) for item in self._contexts}
-        taken |= {item.key for item in self._contexts if item.key}
-        number, name = 1, base
-        while name in taken:
-            number += 1
-            name = f"{base}_{number}"
-        return name
 
     # Partials
 
@@ -353,7 +323,7 @@ class Writer:
         part = self._part_of(name, node.tag.line)
         if part is None:
             return
-        if len(self._contexts) > 1 and part.uses_variables:
+        if len(self._paths.contexts) > 1 and part.uses_variables:
             raise Refused(
                 f"the partial `{name}` uses names that mean something else inside a block"
             )
@@ -363,66 +333,6 @@ class Writer:
             )
         include = f'include "{part.path}"'
         self._tag("{%", include, node.tag, adds_line=part.ends_line)
-
-    # Paths
-
-    def _code(self, argument: Argument, line: int) -> str:
-        if isinstance(argument, Path):
-            return self._ref(argument, line, "print").code
-        value = argument.value
-        if isinstance(value, str):
-            return quoted(value)
-        if value is None or isinstance(value, bool):
-            return str(value).lower()
-        return repr(value)
-
-    def _ref(self, path: Path, line: int, use: str) -> Ref:
-        if path.is_data:
-            return self._data(path, line, use)
-        if path.up >= len(self._contexts):
-            raise Refused(f"`{path.text}` leads out of the input")
-        context = self._contexts[-1 - path.up]
-        names = list(path.names)
-        if names and path.up == 0 and (alias := self._alias(names[0])):
-            return _members(alias, names[1:])
-        if context.ref is None:
-            if not names:
-                raise Refused("`this` is the whole input here: name a variable")
-            return self._variable(names, line, use)
-        return _members(context.ref, names)
-
-    def _variable(self, names: Sequence[str], line: int, use: str) -> Ref:
-        first = self._variables.ref(names[0], line, "object" if len(names) > 1 else use)
-        return _members(first, names[1:])
-
-    def _alias(self, name: str) -> Ref | None:
-        found = (item.aliases[name] for item in reversed(self._contexts) if name in item.aliases)
-        return next(found, None)
-
-    def _data(self, path: Path, line: int, use: str) -> Ref:
-        name = path.names[0] if path.names else ""
-        if name == "root" and len(path.names) > 1 and not path.up:
-            return self._variable(path.names[1:], line, use)
-        loops = [context for context in self._contexts if context.is_loop]
-        if not loops or path.up or len(path.names) != 1:
-            raise Refused(f"`{path.text}` means nothing here")
-        if name == "key" and (key := loops[-1].key):
-            return Ref(key, {"type": "string"})
-        known = {"index": "integer", "first": "boolean", "last": "boolean"}
-        if name not in known:
-            raise Refused(f"`{path.text}` has no counterpart in a prompt here")
-        code = "loop.index0" if name == "index" else f"loop.{name}"
-        return Ref(code, {"type": known[name]})
-
-
-def _members(ref: Ref, names: Sequence[str]) -> Ref:
-    for name in names:
-        ref = member(ref, name)
-    return ref
-
-
-def _code(context: Context) -> str:
-    return context.ref.code if context.ref else ""
 
 
 def _line(node: Node) -> int:
