@@ -88,7 +88,7 @@ def compare(
 
     \b
     Examples:
-      wai prompts compare triage@production triage@4 -d cases.jsonl --max-cost 0.50
+      wai prompts compare triage@production @4 -d cases.jsonl --max-cost 0.50
       wai prompts compare triage@3 @work -d cases.jsonl --dry-run
       wai prompts compare triage@3 @4 -d cases.jsonl --yes --format github
     """
