@@ -30,6 +30,7 @@ RECORDS: dict[str, str] = {
     "outcomes feedback": "wai_ops.observe.reports.outcome_import:OutcomeImport",
     "outcomes import": "wai_ops.observe.reports.outcome_import:OutcomeImport",
     "outcomes record": "wai_ops.observe.reports.outcomes:OutcomeRecorded",
+    "prompts import": "wai_ops.prompts.dotprompt.importing:ImportReport",
     "prompts lint": "wai_ops.prompts.lint.report:LintReport",
     "prompts render": "wai_ops.prompts.detail:Rendering",
     "prompts show": "wai_ops.prompts.detail:PromptDetail",
@@ -154,8 +155,14 @@ def _closed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     closed = {key: _closed(value) for key, value in schema.items() if key != "default"}
-    if isinstance(schema.get("properties"), dict):
-        closed |= {"required": list(schema["properties"]), "additionalProperties": False}
+    properties = schema.get("properties")
+    if isinstance(properties, dict):
+        # Their names are no keywords: one of them may be called `default`.
+        closed |= {
+            "properties": {name: _closed(value) for name, value in properties.items()},
+            "required": list(properties),
+            "additionalProperties": False,
+        }
     return closed
 
 
