@@ -20,6 +20,7 @@ from wai_ops.observe.reports.prompt_facts import CanaryFact, PromptFacts, Releas
 from wai_ops.observe.reports.prompts import prompts_report
 from wai_ops.observe.reports.release import (
     PROMPT_CLASSES,
+    TRIALS,
     advice_text,
     compare_versions,
     release_notes,
@@ -28,6 +29,7 @@ from wai_ops.observe.reports.release_advice import Advice, Measure
 from wai_ops.observe.reports.release_pair import Design, Pair, pair_of_label
 from wai_ops.observe.reports.slice import Dimension, Slice, parse_where
 from wai_ops.prompts.lockfile import FrozenVersion, Lock, PromptLock, Release, write_lock
+from wai_ops.runtime.compare_plan import WORKFLOW
 
 ALWAYS = Slice(Window(None, None))
 KNOWN = ("metered", "confirmed", "none")
@@ -235,6 +237,19 @@ def test_conversations_count_once_on_the_side_where_they_began(tmp_path: Path) -
     notes = " ".join(release_notes(compared))
     assert "1 conversation with calls of both versions left out" in notes
     assert "Whatever else changed then is in the difference." in notes
+
+
+def test_trials_of_a_dataset_are_no_conversations_of_a_release(tmp_path: Path) -> None:
+    rows = [*conversations(40, "3", -9), *conversations(40, "4", 1)]
+    rows += conversations(50, "4", 2, workflow=TRIALS)
+    rows += conversations(3, "4", 3, workflow=None)
+    asked = Slice(ALWAYS.window, parse_where([f"workflow={TRIALS}"]))
+    with ledger_of(tmp_path, rows) as store:
+        compared = compare_versions(store, ALWAYS, "triage", promotion())
+        trials = compare_versions(store, asked, "triage", promotion())
+    assert (compared.old.unit_count, compared.new.unit_count) == (40, 43)
+    assert (trials.old.unit_count, trials.new.unit_count) == (0, 50)
+    assert TRIALS == WORKFLOW
 
 
 def test_who_had_the_new_version_before_its_promotion_is_pointed_to(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ PROMPT_CLASSES = (
     FailureClass.UNKNOWN,
 )
 """Failures that the words of a prompt can cause; a lack of capacity, say, is none of them."""
+TRIALS = "compare"
+"""The workflow of `wai prompts compare`: cases of a dataset, and no conversation of anybody."""
 _UNITS = {
     Measure.REQUEST_COST: "USD",
     Measure.RESOLVED_COST: "USD",
@@ -115,8 +117,13 @@ class Compared:
 
 
 def compare_versions(store: Store, part: Slice, prompt: str, pair: Pair) -> Compared:
-    """Measure both versions over the pair's time; the slice gives the conditions. DataError."""
+    """Measure both versions over the pair's time; the slice gives the conditions. DataError.
+
+    Trials are left out, unless the slice asks for a workflow itself.
+    """
     where = part.where
+    if not any(item.key is Dimension.WORKFLOW for item in where):
+        where = (*where, Condition(Dimension.WORKFLOW, TRIALS, is_equal=False))
     if pair.tenant is not None:
         where = (*where, Condition(Dimension.TENANT, pair.tenant))
     given: dict[str, Any] = {
