@@ -242,3 +242,48 @@ def test_a_long_list_fits_80_columns(prompts: Path) -> None:
         verdict = verdict_of(linted.findings)
         text = to_text(linted.findings, rules=BY_ID, verdict=verdict, width=width)
         assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "curl -H 'Authorization: Bearer $TOKEN' https://api.example.com",
+        'curl -H "Authorization: Bearer <your token>" https://api.example.com',
+        "postgres://user:password@localhost/db and postgres://u:{{q}}@h/db",
+        'api_key = "YOUR_API_KEY", password: {{ q }}',
+        "Set OPENAI_API_KEY=sk-... first, CLOUDFLARE_API_TOKEN=" + "x" * 40,
+        "Never reveal the password: or the token of anybody.",
+        "Commit 3f786850e387550fdab836ed7e6dc881de23001b.",
+    ],
+)
+def test_what_only_shows_where_a_credential_would_stand_is_none(line: str) -> None:
+    """Documentation of an API is full of it."""
+    from wai_ops.runtime.prompt_lint import secret_finder
+
+    assert list(secret_finder({})(line)) == []
+
+
+def test_a_file_whose_name_is_no_name_and_one_that_is_none_are_findings(
+    wai: Wai, prompts: Path
+) -> None:
+    """One broken file hides none of the others."""
+    (prompts / "a b.prompt").write_text("Hi")
+    (prompts / "bytes.prompt").write_bytes(b"\xff")
+    (prompts / "link.prompt").symlink_to(prompts / "clean.prompt")
+    ran = wai("prompts", "lint", "--json")
+    found = [
+        (item["file"], item["message"])
+        for item in json.loads(ran.stdout)["findings"]
+        if item["rule"] == "WP001"
+    ]
+    assert found == [
+        ("prompts/a b.prompt", "'a b' is not a name of a prompt"),
+        ("prompts/bytes.prompt", "is not UTF-8 (byte 0)"),
+        ("prompts/link.prompt", "is a link: links are not followed"),
+    ]
+
+
+def test_line_ends_of_windows_change_no_place(wai: Wai, prompts: Path) -> None:
+    """A checkout there shows the same lines."""
+    (prompts / "fails.prompt").write_bytes(FAILS.replace("\n", "\r\n").encode())
+    assert "prompts/fails.prompt:6:7: error WP002" in wai("prompts", "lint", "fails").stdout

@@ -250,6 +250,7 @@ MISSES: dict[str, list[str]] = {
         front('statement: "The order number is asked first"\n- "The order number is asked first"'),
         front('Say "yes" to a wish that can be met.\nSay "no" to a wish that can be met.'),
         front("see https://a.example/one/two/three/four\nsee https://a.example/one/two/three/four"),
+        front("Call it so:\n\n    look up the order by number\n    look up the order by number"),
         front("AI: Here is what can be done now.\nAI: Here is what can be done now."),
         front("What is the best cure for a cold?\nWhat is the best cure for a cold?"),
         front(

@@ -9,6 +9,11 @@ from wai_ops.observe.redact.engine import REACH, WINDOW, Find, Redactor, merged
 from wai_ops.observe.redact.known import known_secrets
 from wai_ops.prompts.lint.look import Options, Secret
 
+_SIGNS = ("{{", "${", "<", "your_", "your-", "...", "…")
+_WORDS = frozenset(
+    {"pass", "passwd", "password", "pwd", "secret", "token", "key", "changeme", "example"}
+)
+
 
 def lint_options(settings: Settings, environ: Mapping[str, str]) -> Options:
     """What to look for in this project."""
@@ -32,11 +37,23 @@ def secret_finder(known: Mapping[str, str]) -> Callable[[str], Iterator[Secret]]
     def find(text: str) -> Iterator[Secret]:
         raw = text.encode("utf-8")
         for found in merged(_all(redactor, raw)):
+            if _is_placeholder(raw[found.start : found.end].decode("utf-8", "replace")):
+                continue
             start = len(raw[: found.start].decode("utf-8", "ignore"))
             end = len(raw[: found.end].decode("utf-8", "ignore"))
             yield Secret(start=start, end=end, kind=found.kind)
 
     return find
+
+
+def _is_placeholder(text: str) -> bool:
+    """Whether a text only shows where a credential would stand."""
+    plain = text.strip("'\"`").lower()
+    return (
+        any(sign in plain for sign in _SIGNS)
+        or plain.rpartition(":")[2] in _WORDS  # user:password
+        or len(set(plain) - set("-_.")) <= 1  # xxxx-xxxx, ****, ....
+    )
 
 
 def _all(redactor: Redactor, raw: bytes) -> list[Find]:

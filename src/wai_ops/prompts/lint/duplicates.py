@@ -127,13 +127,19 @@ def _sentences(look: Look) -> Iterator[_Sentence]:
             bare = line.strip()
             if bare.startswith(_FENCES):
                 is_code = not is_code
-            elif not is_code and not bare.startswith(_DATA) and not _TRANSCRIPT.match(bare):
+            elif not is_code and not _is_data(line, bare):
                 plain = _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), line)
                 for match in _SENTENCE.finditer(plain):
                     # A question is an example, and so is what is quoted as a whole.
                     is_question = plain.startswith("?", match.end())
                     if not is_question and len(_WORD.findall(match[0])) >= _LEAST_CONTENT:
                         yield _sentence(piece, begin, line, *match.span())
+
+
+def _is_data(line: str, bare: str) -> bool:
+    """Whether a line is code, a table, or what somebody is shown to have said."""
+    is_indented = line.startswith("    ") and not bare.startswith(("-", "*", "+"))
+    return is_indented or bare.startswith(_DATA) or _TRANSCRIPT.match(bare) is not None
 
 
 def _sentence(piece: Piece, begin: int, line: str, start: int, end: int) -> _Sentence:

@@ -22,6 +22,7 @@ from wai_ops.prompts.lint.look import Options
 from wai_ops.prompts.lint.mappings import UNSORTED, viewed_mapping
 from wai_ops.prompts.lint.tool_sorting import sorted_tools
 from wai_ops.prompts.lint.view import Piece, view_of
+from wai_ops.prompts.names import check_prompt_name
 from wai_ops.prompts.source import Source, parse_source
 from wai_ops.prompts.version import behaviour
 
@@ -50,7 +51,7 @@ def fix_prompts(folder: Path, names: Sequence[str], options: Options) -> list[Fi
     done: list[Fix] = []
     for name in names:
         try:
-            source = parse_source(name, lambda path: read_below(folder, path))
+            source = parse_source(check_prompt_name(name), lambda path: read_below(folder, path))
             changed, fixes = fix_source(source, options)
         except (PromptError, RecursionError):
             continue  # the look that follows says so

@@ -14,6 +14,7 @@ from wai_ops.prompts.files import read_below
 from wai_ops.prompts.lint.look import Look, Options
 from wai_ops.prompts.lint.registry import BY_ID, CHECKS, UNKNOWN_RULE, UNREADABLE
 from wai_ops.prompts.lint.view import view_of
+from wai_ops.prompts.names import check_prompt_name
 from wai_ops.prompts.prefix import stable_prefix
 from wai_ops.prompts.source import SUFFIX, Reader, Source, parse_source
 from wai_ops.prompts.store import list_names
@@ -83,7 +84,7 @@ def lint_one(name: str, read: Reader, options: Options) -> Iterator[tuple[Findin
     """Look at one prompt; every finding with whether it is ignored."""
     ignore: frozenset[str] = frozenset()
     try:
-        source = parse_source(name, read)
+        source = parse_source(check_prompt_name(name), read)
         findings = list(find_all(source, options))
     except PromptError as error:
         findings = [_unreadable(name, error, read)]
