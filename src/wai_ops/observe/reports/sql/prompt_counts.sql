@@ -19,7 +19,11 @@ with one_conversation as (
         min(started_at) as first_at,
         max(started_at) as last_at
     from model_call
-    where prompt_name = $prompt and started_at >= $since and started_at < $until
+    where prompt_name = $prompt
+        -- The cases of `wai prompts compare` are nobody's traffic.
+        and workflow is distinct from 'compare'
+        and started_at >= $since
+        and started_at < $until
     group by workflow, tenant, conversation_id
 )
 select

@@ -13,6 +13,8 @@ with one_conversation as (
         max(started_at) as last_at
     from model_call
     where prompt_name = $prompt
+        -- The cases of `wai prompts compare` are nobody's traffic.
+        and workflow is distinct from 'compare'
         and started_at >= $since
         and started_at < $until
         and conversation_id is not null
