@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,18 @@ def test_line_ends_of_windows_change_no_place(wai: Wai, prompts: Path) -> None:
     """A checkout there shows the same lines."""
     (prompts / "fails.prompt").write_bytes(FAILS.replace("\n", "\r\n").encode())
     assert "prompts/fails.prompt:6:7: error WP002" in wai("prompts", "lint", "fails").stdout
+
+
+def test_linting_loads_neither_the_ledger_nor_the_network(
+    prompts: Path, run_python: Callable[[str], str]
+) -> None:
+    """It runs on every commit, often on hundreds of prompts."""
+    out = run_python(
+        "import os, sys\n"
+        f"os.chdir({str(prompts.parent)!r})\n"
+        "from wai_ops.cli.app import run\n"
+        "run(['prompts', 'lint', 'clean'])\n"
+        "heavy = {'duckdb', 'httpx', 'cloudflare', 'rich', 'jsonschema'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    assert out == "pass: nothing found (1 prompt)\n[]\n"
