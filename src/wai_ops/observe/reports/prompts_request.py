@@ -91,7 +91,9 @@ def build_report(store: Store, part: Slice, wanted: Wanted, facts: Facts) -> Tab
     by = None if wanted.by is None else Dimension(wanted.by)
     table = prompts_report(store, part, by, prompt=prompt, facts=facts)
     if prompt is None:
-        return replace(table, notes=(*table.notes, *_pointers(part, wanted, facts)))
+        seen = {str(getattr(row, "prompt")).rpartition("@")[0] for row in table.rows}  # noqa: B009
+        known = {name: item for name, item in facts.items() if name in seen}
+        return replace(table, notes=(*table.notes, *_pointers(part, wanted, known)))
     return _advised(store, part, table, wanted, facts)
 
 
@@ -153,7 +155,7 @@ def _newest(prompt: str, part: Slice, wanted: Wanted, facts: Facts) -> Pair | No
 
 
 def _pointers(part: Slice, wanted: Wanted, facts: Facts) -> Iterator[str]:
-    """Name the prompts that were released within the window: their advice is one option away."""
+    """Name the prompts that were promoted within the window: their advice is one option away."""
     since, until = part.window.since, part.window.until or wanted.now
     released = sorted(
         (
