@@ -107,8 +107,9 @@ class Played:
         (value,) = json.loads(ran.stdout).values()
         return value
 
-    def predicted(self, version: int, *options: str) -> Any:
-        ran = self.wai("prompts", "diff", "triage@1", f"@{version}", "--json", *options)
+    def predicted(self, version: int, *options: str, before: int = 1) -> Any:
+        versions = (f"triage@{before}", f"@{version}")
+        ran = self.wai("prompts", "diff", *versions, "--json", *options)
         assert ran.exit_code == 0, ran.stderr
         return json.loads(ran.stdout)
 
@@ -119,6 +120,7 @@ def play(
     version: int,
     patch: pytest.MonkeyPatch,
     requests: Sequence[tuple[str, str, int]],
+    prompt_name: str = "triage",
 ) -> Played:
     """Send the requests (workflow, conversation, turn) in their order."""
     patch.chdir(folder)
@@ -129,7 +131,7 @@ def play(
         ticket = f"{turn} {name} has a torn page; say so in 60 words"
         code = run(
             [
-                *("run", "--quiet", "--prompt", f"triage@{version}"),
+                *("run", "--quiet", "--prompt", f"{prompt_name}@{version}"),
                 *("--workflow", workflow, "--conversation", name),
                 *("--var", f"ticket={ticket}", "--var", f"customer={name[1:]}{name[0]} Ltd"),
                 *("--var", f"now={number} seconds past noon"),
@@ -145,6 +147,7 @@ def project_with(folder: Path, *versions: str) -> Path:
     (folder / "wai.yaml").write_text('version: "1"\naffinity: {header: plain}\n')
     for number, text in enumerate(versions, start=1):
         assert freeze_prompt(folder, "triage", text) == number
+    assert freeze_prompt(folder, "other", versions[0]) == 1
     return folder
 
 
@@ -158,6 +161,8 @@ class Plays:
     """The same traffic, once with each version, each against an emulator of its own."""
 
     first: Played
+    folder: dict[str, Path]
+    """Change -> the project with its traffic."""
     metered: dict[str, Decimal]
     """Change -> what its traffic cost more than that of version 1."""
     cost_of_first: Decimal
@@ -179,6 +184,7 @@ def plays(tmp_path_factory: pytest.TempPathFactory) -> Plays:
             costs.append(played[-1].metered_usd())
     return Plays(
         first=played[0],
+        folder={name: play.wai.folder for name, play in zip(CHANGES, played[1:], strict=True)},
         metered={name: cost - costs[0] for name, cost in zip(CHANGES, costs[1:], strict=True)},
         cost_of_first=costs[0],
         version={name: number for number, name in enumerate(CHANGES, start=2)},
@@ -199,6 +205,25 @@ def test_the_predicted_month_is_within_five_percent_of_the_metered_one(
         assert abs(Decimal(total["delta_usd"]) / metered - 1) < Decimal("0.05"), (total, metered)
         method = review["diff"]["before"]["token_basis"]["method"]
         assert method == ("exact" if options else "calibrated")
+
+
+def test_what_a_repaired_prefix_saves_is_told_by_how_other_prompts_fare(
+    plays: Plays, tokenizer: Path, tmp_path: Path
+) -> None:
+    """Nothing of the broken version was ever found. As much is taken to be found of the repaired
+    one as of another prompt that the ledger knows on the same model."""
+    change = "a clock comes first"
+    folder = tmp_path / "project"
+    shutil.copytree(plays.folder[change], folder)
+    others = [(workflow, f"o{name}", turn) for workflow, name, turn in TRAFFIC]
+    with start_emulator(tmp_path / "state") as emulator, pytest.MonkeyPatch.context() as patch:
+        played = play(folder, emulator, 1, patch, others, "other")
+    for options in (("--tokenizer", str(tokenizer)), ()):
+        review = played.predicted(1, *options, "--changing", "now", before=plays.version[change])
+        saved = -plays.metered[change]
+        predicted = Decimal(review["money"]["total"]["delta_usd"])
+        assert abs(predicted / saved - 1) < Decimal("0.05"), (predicted, saved)
+        assert any("as often as with other prompts" in note for note in review["notes"])
 
 
 def test_a_running_conversation_pays_once_for_the_prefix_that_it_loses(

@@ -21,6 +21,7 @@ from wai_ops.observe.reports.prompt_traffic import (
 from wai_ops.prompts.diff import Side, VersionDiff, diff_versions
 from wai_ops.prompts.source import parse_source
 from wai_ops.prompts.tokens import Basis, Chat, Method
+from wai_ops.runtime.compare_plan import WORKFLOW
 from wai_ops.runtime.prompt_assumed import parse_assumed
 from wai_ops.runtime.prompt_money import PromptMoney, Question, TrafficSource, ask_ledger
 
@@ -303,10 +304,10 @@ def test_a_prefix_that_was_too_short_is_as_warm_as_those_of_other_prompts_or_col
     assert cold.total is not None
     assert warm.total is not None
     assert cold.total.delta_usd == Decimal(-10) / 1_000_000
-    assert any("taken to be cold" in note for note in cold.notes)
+    assert any("taken not to" in note for note in cold.notes)
     hits = Decimal("7.5")
     assert warm.total.delta_usd == (-10 - hits * 160 * Decimal("0.9")) / 1_000_000
-    assert any("75% of first requests" in note for note in warm.notes)
+    assert any("by 75% of first requests" in note for note in warm.notes)
 
 
 def test_values_that_change_with_every_request_leave_no_history_to_be_found(tmp_path: Path) -> None:
@@ -344,3 +345,15 @@ def test_money_is_decimal_and_hostile_names_come_out_as_they_went_in(tmp_path: P
     for item in found.rows:
         assert isinstance(item.delta_usd, Decimal)
         assert isinstance(item.rewarm_usd, Decimal)
+
+
+def test_the_cases_of_a_comparison_are_nobodys_traffic(tmp_path: Path) -> None:
+    own = [row(1), row(1, 1), row(2, workflow=None)]
+    trials = [row(n, n % 2, workflow=WORKFLOW) for n in range(10, 16)]
+    with ledger_of(tmp_path, own + trials) as store:
+        counts = read_counts(store, "triage", WINDOW, version="1", live_since=NOON)
+        live = read_live(store, "triage", WINDOW, live_since=NOON, block_tokens=16, kept_tokens=0)
+    assert {item.workflow: item.call_count for item in counts} == {"triage": 2, None: 1}
+    assert {item.workflow for item in live} == {"triage"}
+    found = traffic(tmp_path / "again", own + trials)
+    assert {item.workflow for item in found} == {"triage", None}

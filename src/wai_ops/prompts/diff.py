@@ -15,7 +15,7 @@ from wai_ops.prompts.diff_parts import (
     text_changes,
 )
 from wai_ops.prompts.prefix import stable_prefix
-from wai_ops.prompts.samples import Rendered, rendered_alike
+from wai_ops.prompts.samples import rendered_alike
 from wai_ops.prompts.source import Source
 from wai_ops.prompts.tokens import BLOCK_TOKENS, Basis, Chat, TokenCounter, whole_blocks
 from wai_ops.prompts.version import digest
@@ -53,6 +53,8 @@ class PrefixEnd:
 
     place: str | None
     variable: str | None
+    is_in_opening: bool
+    """Before the last message of the user: what a conversation repeats with every request."""
     reason: str
 
 
@@ -95,9 +97,10 @@ class TokenChange:
     """Whether a running conversation that changes over begins otherwise."""
     same_values_shared_tokens: int
     """What both begin with when the values are the same: what a running conversation keeps."""
-    found_again_tokens: int | None
-    """The most that a request finds of the one before it in the version after, because a value at
+    before_found_again_tokens: int | None
+    """The most that a request finds of the one before it in its conversation, because a value at
     the beginning changes with every request; None: all of it."""
+    after_found_again_tokens: int | None
     placeholders: tuple[str, ...]
     """Variables whose values were made up."""
     depends_on: tuple[str, ...]
@@ -201,6 +204,8 @@ def _end(source: Source) -> PrefixEnd:
     return PrefixEnd(
         place=None if place is None else f"prompts/{place[0]}:{place[1]}:{place[2]}",
         variable=prefix.variable,
+        is_in_opening=prefix.section is not None
+        and (prefix.section < len(source.sections) - 1 or source.sections[-1].role != "user"),
         reason=prefix.reason,
     )
 
@@ -225,19 +230,20 @@ def _tokens(
         before_turn_tokens=totals[0] - opened[0],
         is_opening_changed=not is_same_model or openings[0] != openings[1],
         same_values_shared_tokens=min(shared, *totals),
-        found_again_tokens=_found_again(after, rendered),
+        before_found_again_tokens=_found_again(before, first, rendered.next_before),
+        after_found_again_tokens=_found_again(after, second, rendered.next_after),
         placeholders=rendered.placeholders,
         depends_on=rendered.depends_on,
         is_literal=rendered.is_literal,
     )
 
 
-def _found_again(after: Side, rendered: Rendered) -> int | None:
-    if rendered.next_after is None:
+def _found_again(side: Side, chat: Chat, following: Chat | None) -> int | None:
+    if following is None:
         return None
-    openings = _opening(rendered.after), _opening(rendered.next_after)
+    openings = _opening(chat), _opening(following)
     # What the user said stays in the history as it was said.
-    return None if openings[0] == openings[1] else after.counter.shared(*openings)
+    return None if openings[0] == openings[1] else side.counter.shared(*openings)
 
 
 def _opening(chat: Chat) -> Chat:

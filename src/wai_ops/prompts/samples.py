@@ -33,9 +33,10 @@ class Rendered:
     """Of those, the ones whose values decide how much longer one version is than the other."""
     is_literal: bool
     """The values did not fit the templates: only the texts between the tags are compared."""
-    next_after: Chat | None
-    """The version after with other values of what changes with every request; None: nothing does,
+    next_before: Chat | None
+    """The version before with other values of what changes with every request; None: nothing does,
     or nobody can tell."""
+    next_after: Chat | None
 
 
 def rendered_alike(
@@ -53,7 +54,7 @@ def rendered_alike(
         )
     )
     _check_names(before, after, [*given, *changing])
-    next_after = None
+    next_before = next_after = None
     try:
         short = dict.fromkeys(made_up, _SHORT)
         first, second = _chat(before, given, short), _chat(after, given, short)
@@ -63,9 +64,8 @@ def rendered_alike(
             grown = _grown(before, given, longer, first), _grown(after, given, longer, second)
             if grown[0] != grown[1]:
                 depends_on.append(name)
-        if wanted := variables_of(after).keys() & set(changing):
-            same = {name: text for name, text in given.items() if name not in wanted}
-            next_after = _chat(after, same, short | dict.fromkeys(wanted, _OTHER))
+        next_before = _next_chat(before, given, short, changing)
+        next_after = _next_chat(after, given, short, changing)
     except PromptError:
         return Rendered(
             before=_literal(before),
@@ -73,6 +73,7 @@ def rendered_alike(
             placeholders=made_up,
             depends_on=made_up,
             is_literal=True,
+            next_before=None,
             next_after=None,
         )
     return Rendered(
@@ -81,6 +82,7 @@ def rendered_alike(
         placeholders=made_up,
         depends_on=tuple(depends_on),
         is_literal=False,
+        next_before=next_before,
         next_after=next_after,
     )
 
@@ -112,6 +114,19 @@ def _chat(source: Source, given: Mapping[str, str], placeholders: Mapping[str, s
         tools=source.front.tools,
         messages=tuple((item["role"], item["content"]) for item in messages),
     )
+
+
+def _next_chat(
+    source: Source,
+    given: Mapping[str, str],
+    placeholders: Mapping[str, str],
+    changing: Collection[str],
+) -> Chat | None:
+    wanted = variables_of(source).keys() & set(changing)
+    if not wanted:
+        return None
+    same = {name: text for name, text in given.items() if name not in wanted}
+    return _chat(source, same, {**placeholders, **dict.fromkeys(wanted, _OTHER)})
 
 
 def _placeholder(kind: VariableType, text: str) -> Any:

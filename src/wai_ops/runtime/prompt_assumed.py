@@ -95,6 +95,10 @@ def assumed_traffic(
             cached_turn_sum=int(count * turn),
             history_cached_tokens=count * (cached + tokens.opening_delta_tokens)
             + int(count * turn) * tokens.turn_delta_tokens,
+            later_count=count if turn else 0,
+            possible_history_tokens=count * whole_blocks(history, diff.prefix.block_tokens)
+            if turn
+            else 0,
             reported_count=count,
             input_tokens=count * tokens.before_tokens + int(count * turn) * growth,
             cached_input_tokens=count * cached,

@@ -13,6 +13,7 @@ from wai_ops.core.table import Table, Unit, col
 from wai_ops.core.window import Window
 from wai_ops.observe.reports.prompt_rows import (
     LiveConversations,
+    ModelWarmth,
     PromptCounts,
     PromptTraffic,
     VersionUsage,
@@ -135,7 +136,12 @@ def ask_ledger(
     store: "Store", diff: VersionDiff, question: Question, usage: Sequence[VersionUsage]
 ) -> PromptMoney:
     """Price the change at the traffic of the ledger. Raises DataError."""
-    from wai_ops.observe.reports.prompt_traffic import read_counts, read_live, read_traffic
+    from wai_ops.observe.reports.prompt_traffic import (
+        read_counts,
+        read_live,
+        read_traffic,
+        read_warmth,
+    )
 
     name, window = diff.before.name, question.window
     live_since = question.now - timedelta(seconds=question.idle_ttl_s)
@@ -163,7 +169,12 @@ def ask_ledger(
         kept_tokens=kept,
     )
     warm = _WarmRatios(usage)
-    prices = PriceQuestion(diff=diff, rates=question.rates, warm_ratio=warm.of)
+    prices = PriceQuestion(
+        diff=diff, rates=question.rates, warm_ratio=warm.of, history_ratio=warm.of_history
+    )
+    if prices.history_returns:
+        block_tokens = diff.prefix.block_tokens
+        warm.history = read_warmth(store, name, window, block_tokens=block_tokens)
     assert window.since is not None
     assert window.until is not None
     found = _Traffic(
@@ -201,7 +212,12 @@ def without_traffic(diff: VersionDiff, question: Question) -> PromptMoney:
     model = diff.before.model or question.default_model
     traffic = assumed_traffic(assumed, diff, model, output_limit=question.output_limit)
     live = assumed_live(assumed, traffic, model, idle_ttl_s=question.idle_ttl_s)
-    prices = PriceQuestion(diff=diff, rates=question.rates, warm_ratio=lambda _: assumed.cached)
+    prices = PriceQuestion(
+        diff=diff,
+        rates=question.rates,
+        warm_ratio=lambda _: assumed.cached,
+        history_ratio=lambda _: assumed.cached,
+    )
     counts = PromptCounts(
         workflow=None,
         call_count=assumed.requests,
@@ -243,17 +259,29 @@ def _most_prefix_tokens(diff: VersionDiff) -> int:
 
 
 class _WarmRatios:
-    """How often the first request of a conversation found a cached prefix, by model."""
+    """How often requests on a model find something cached, where this prompt cannot tell."""
 
     def __init__(self, usage: Sequence[VersionUsage]) -> None:
         self._usage = [row for row in usage if row.cached_count]
+        self.history: Sequence[ModelWarmth] = ()
         self.asked: set[str] = set()
+        self.asked_history: set[str] = set()
 
     def of(self, model: str) -> Decimal:
+        """Of requests that begin a conversation with a prefix that can be cached."""
         self.asked.add(model)
         rows = [row for row in self._usage if row.model == model]
-        calls = sum(row.call_count for row in rows)
-        return Decimal(sum(row.cached_count for row in rows)) / calls if calls else _NOTHING
+        return _share(sum(row.cached_count for row in rows), sum(row.call_count for row in rows))
+
+    def of_history(self, model: str) -> Decimal:
+        """Of requests that go on with a conversation."""
+        self.asked_history.add(model)
+        rows = [row for row in self.history if row.model == model]
+        return _share(sum(row.warm_count for row in rows), sum(row.later_count for row in rows))
+
+
+def _share(part: int, whole: int) -> Decimal:
+    return Decimal(part) / whole if whole else _NOTHING
 
 
 def _row(workflow: str | None, found: _Traffic) -> MoneyRow:
@@ -327,18 +355,7 @@ def _ledger_notes(
     is_raised = before_limit is not None and (after_limit is None or after_limit > before_limit)
     if is_raised and (cut := sum(row.cut_count for row in found.calls)):
         yield f"{cut:,} answers ended at the output limit, and would be longer with the new one"
-    for model in sorted(warm.asked):
-        share = warm.of(model)
-        if share:
-            yield (
-                "the prefix was too short to be cached before; it is taken to be warm as often as"
-                f" that of other prompts on {model}: {100 * share:.0f}% of first requests"
-            )
-        else:
-            yield (
-                "the prefix was too short to be cached before, and nothing tells how often it would"
-                " be warm: it is taken to be cold, so it may become cheaper than this"
-            )
+    yield from _warm_notes(warm)
     yield from _price_notes(found)
 
 
@@ -354,6 +371,31 @@ def _traffic_notes(question: Question, counts: Sequence[PromptCounts]) -> Iterab
     first_at = min(item.first_at for item in counts)
     if question.window.since is not None and first_at - question.window.since > timedelta(days=1):
         yield f"the first request is of {first_at:%Y-%m-%d %H:%M} (UTC): the window is not full"
+
+
+def _warm_notes(warm: _WarmRatios) -> Iterable[str]:
+    parts = (
+        ("the prefix could not be cached before", "first requests", warm.asked, warm.of),
+        (
+            "no conversation could find its history before",
+            "later requests",
+            warm.asked_history,
+            warm.of_history,
+        ),
+    )
+    for why, what, models, ratio in parts:
+        for model in sorted(models):
+            share = ratio(model)
+            if share:
+                yield (
+                    f"{why}; it is taken to be found as often as with other prompts on {model}:"
+                    f" by {100 * share:.0f}% of {what}"
+                )
+            else:
+                yield (
+                    f"{why}, and nothing tells how often {what} would find it: they are taken not"
+                    " to, so it may become cheaper than this"
+                )
 
 
 def _price_notes(found: _Traffic) -> Iterable[str]:

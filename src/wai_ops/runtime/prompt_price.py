@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from wai_ops.core.money import COST_DIGITS, Rates
 from wai_ops.observe.reports.prompt_rows import LiveConversations, PromptTraffic, Reach
-from wai_ops.prompts.diff import PrefixChange, VersionDiff
+from wai_ops.prompts.diff import VersionDiff
 from wai_ops.prompts.tokens import Method, whole_blocks
 
 FEWEST_OWN = 20
@@ -74,6 +74,17 @@ class PriceQuestion:
     warm_ratio: Callable[[str], Decimal]
     """Of a model: the share of first requests that find a cacheable prefix warm. Used only where
     the traffic cannot say, because the prefix was too short to be cached before."""
+    history_ratio: Callable[[str], Decimal]
+    """Of a model: the share of later requests that find their conversation's history. Used only
+    where the traffic cannot say, because a value at the beginning changed with every request."""
+
+    @property
+    def history_returns(self) -> bool:
+        """Whether conversations can find their history only after the change."""
+        tokens = self.diff.tokens
+        return (
+            tokens.before_found_again_tokens is not None and tokens.after_found_again_tokens is None
+        )
 
 
 def price_traffic(rows: Iterable[PromptTraffic], question: PriceQuestion) -> list[Priced]:
@@ -135,22 +146,18 @@ def _priced(row: PromptTraffic, weight: Decimal, question: PriceQuestion) -> Pri
 def _cached(
     row: PromptTraffic, weight: Decimal, question: PriceQuestion, after_model: str
 ) -> Decimal:
-    prefix = question.diff.prefix
-    old, new = prefix.before_cacheable_tokens, prefix.after_cacheable_tokens
-    cached = weight * row.cached_input_tokens
-    match row.reach:
-        case Reach.PREFIX:
-            return _prefix_found(prefix, cached, weight * row.call_count, question)
-        case Reach.BEYOND:
-            again = question.diff.tokens.found_again_tokens
-            if again is None:
-                return weight * row.history_cached_tokens
-            most = row.call_count * whole_blocks(again, prefix.block_tokens)
-            return weight * min(row.history_cached_tokens, most)
-        case _ if new and not old and row.reported_count:
-            return weight * row.reported_count * new * question.warm_ratio(after_model)
-        case _:
-            return _NOTHING
+    if row.reach is Reach.BEYOND:
+        again = question.diff.tokens.after_found_again_tokens
+        if again is None:
+            return weight * row.history_cached_tokens
+        most = row.call_count * whole_blocks(again, question.diff.prefix.block_tokens)
+        return weight * min(row.history_cached_tokens, most)
+    found = _prefix_found(row, weight, question, after_model)
+    if not question.history_returns:
+        return found
+    first_share = 1 - Decimal(row.later_count) / row.call_count
+    history = row.possible_history_tokens * question.history_ratio(after_model)
+    return found * first_share + weight * history
 
 
 def _cut_history(row: PromptTraffic, cut: Decimal, weight: Decimal) -> Decimal:
@@ -161,14 +168,21 @@ def _cut_history(row: PromptTraffic, cut: Decimal, weight: Decimal) -> Decimal:
 
 
 def _prefix_found(
-    prefix: PrefixChange, cached: Decimal, count: Decimal, question: PriceQuestion
+    row: PromptTraffic, weight: Decimal, question: PriceQuestion, after_model: str
 ) -> Decimal:
-    """What so many requests find of the new prefix, that found `cached` of the old one."""
+    """What requests find of the new prefix, that found the old one or nothing."""
+    prefix = question.diff.prefix
     old, new = prefix.before_cacheable_tokens, prefix.after_cacheable_tokens
-    if question.diff.before.token_basis.method is Method.EXACT or not (old and new):
-        return cached + count * (new - old) if new else _NOTHING
+    if not new:
+        return _NOTHING
+    if row.reach is Reach.NONE:
+        if old or not row.reported_count:
+            return _NOTHING
+        return weight * row.reported_count * new * question.warm_ratio(after_model)
+    if question.diff.before.token_basis.method is Method.EXACT or not old:
+        return weight * (row.cached_input_tokens + row.call_count * (new - old))
     # Counts that are off are off by the same share on both sides. Blocks fall anywhere in them.
-    return cached * prefix.after_tokens / prefix.before_tokens
+    return weight * row.cached_input_tokens * prefix.after_tokens / prefix.before_tokens
 
 
 def rewarm_usd(

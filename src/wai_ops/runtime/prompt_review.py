@@ -144,12 +144,14 @@ def _notes(diff: VersionDiff, money: PromptMoney | None, changing: Sequence[str]
             f"how much longer a request becomes depends on {names}: made-up values were used;"
             f" give --var {tokens.depends_on[0]}=…"
         )
-    ends, earlier = diff.prefix.after_ends_at, diff.prefix.before_ends_at
-    if money is not None and ends.variable not in (None, earlier.variable, *changing):
-        found.append(
-            f"{ends.variable} is taken to be the same in all requests of a conversation; if it is"
-            f" not: --changing {ends.variable}"
-        )
+    ends = (diff.prefix.before_ends_at, diff.prefix.after_ends_at)
+    if money is not None and ends[0].variable != ends[1].variable:
+        opening = {end.variable for end in ends if end.variable and end.is_in_opening}
+        found += [
+            f"{name} is taken to be the same in all requests of a conversation; if it is not:"
+            f" --changing {name}"
+            for name in sorted(opening - set(changing))
+        ]
     found.append(
         f"a cache keeps whole blocks; the provider does not say of how many tokens:"
         f" {diff.prefix.block_tokens} are assumed"

@@ -33,6 +33,10 @@ class PromptTraffic:
     the last word counts one."""
     history_cached_tokens: int
     """What would be cached after the change, of requests that found more than the prefix."""
+    later_count: int
+    """Those with a request before them in their conversation."""
+    possible_history_tokens: int
+    """What these could find of it after the change."""
     reported_count: int
     """Those whose model reports cached tokens."""
     input_tokens: int
@@ -84,3 +88,12 @@ class VersionUsage:
     median_cached_tokens: int | None
     """Of the requests with any."""
     cached_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelWarmth:
+    """A row of `prompt_warmth.sql`: how often other prompts' conversations find their history."""
+
+    model: str
+    later_count: int
+    warm_count: int

@@ -8,6 +8,7 @@ from wai_ops.core.window import Window
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.prompt_rows import (
     LiveConversations,
+    ModelWarmth,
     PromptCounts,
     PromptTraffic,
     Reach,
@@ -100,6 +101,13 @@ def read_live(
         block_tokens=block_tokens,
         kept_tokens=kept_tokens,
         **_ends(window),
+    )
+
+
+def read_warmth(store: Store, name: str, window: Window, *, block_tokens: int) -> list[ModelWarmth]:
+    """How often conversations of other prompts find their history, by model. Raises DataError."""
+    return store.query(
+        ModelWarmth, "prompt_warmth", prompt=name, block_tokens=block_tokens, **_ends(window)
     )
 
 

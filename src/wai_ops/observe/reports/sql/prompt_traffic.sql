@@ -15,6 +15,8 @@ with answered as (
         previous_tokens + $opening_delta + turn_index * $turn_delta as after_previous_tokens
     from model_call
     where prompt_name = $prompt
+        -- The cases of `wai prompts compare` are nobody's traffic.
+        and workflow is distinct from 'compare'
         and started_at >= $since
         and started_at < $until
         and gateway_cache_hit is distinct from true
@@ -53,6 +55,14 @@ select
         ),
         0
     )::bigint as history_cached_tokens,
+    -- Those with a request before them in their conversation, and what they could find of it.
+    count(previous_tokens) filter (cached_input_tokens is not null) as later_count,
+    coalesce(
+        sum(greatest(after_previous_tokens, 0) // $block_tokens * $block_tokens) filter (
+            cached_input_tokens is not null
+        ),
+        0
+    )::bigint as possible_history_tokens,
     count(cached_input_tokens) as reported_count,
     sum(input_tokens)::bigint as input_tokens,
     coalesce(sum(least(cached_input_tokens, input_tokens)), 0)::bigint as cached_input_tokens,
