@@ -13,7 +13,6 @@ from wai_ops.core.table import Table, Unit, col
 from wai_ops.core.window import Window
 from wai_ops.observe.reports.prompt_rows import (
     LiveConversations,
-    ModelWarmth,
     PromptCounts,
     PromptTraffic,
     VersionUsage,
@@ -21,8 +20,8 @@ from wai_ops.observe.reports.prompt_rows import (
 from wai_ops.prompts.diff import VersionDiff
 from wai_ops.prompts.tokens import Method
 from wai_ops.runtime.prompt_assumed import MONTH_S, Assumed, assumed_live, assumed_traffic
+from wai_ops.runtime.prompt_notes import basis_notes, price_notes
 from wai_ops.runtime.prompt_price import (
-    FEWEST_OWN,
     Priced,
     PriceQuestion,
     Tokens,
@@ -31,6 +30,7 @@ from wai_ops.runtime.prompt_price import (
     rewarm_usd,
     rounded,
 )
+from wai_ops.runtime.prompt_warm import WarmRatios
 
 if TYPE_CHECKING:
     from wai_ops.observe.ledger.store import Store
@@ -168,7 +168,7 @@ def ask_ledger(
         block_tokens=diff.prefix.block_tokens,
         kept_tokens=kept,
     )
-    warm = _WarmRatios(usage)
+    warm = WarmRatios(usage)
     prices = PriceQuestion(
         diff=diff, rates=question.rates, warm_ratio=warm.of, history_ratio=warm.of_history
     )
@@ -192,7 +192,7 @@ def ask_ledger(
         until=window.until,
         rows=rows,
         total=rows[0] if len(rows) == 1 else _row(None, found),
-        notes=tuple(_ledger_notes(diff, question, found, warm)),
+        notes=tuple(_notes(diff, question, found, warm)),
     )
 
 
@@ -246,8 +246,26 @@ def without_traffic(diff: VersionDiff, question: Question) -> PromptMoney:
         until=None,
         rows=(row,),
         total=row,
-        notes=(f"{said}: the traffic is assumed, not observed", *_price_notes(found)),
+        notes=(
+            f"{said}: the traffic is assumed, not observed",
+            *price_notes(traffic, found.priced),
+        ),
     )
+
+
+def _notes(
+    diff: VersionDiff, question: Question, found: _Traffic, warm: WarmRatios
+) -> Iterable[str]:
+    version = question.basis_version
+    yield from basis_notes(
+        diff.before.name, version, question.window, found.counts, is_assumed=bool(question.assumed)
+    )
+    before_limit, after_limit = question.output_limits
+    is_raised = before_limit is not None and (after_limit is None or after_limit > before_limit)
+    if is_raised and (cut := sum(row.cut_count for row in found.calls)):
+        yield f"{cut:,} answers ended at the output limit, and would be longer with the new one"
+    yield from warm.notes()
+    yield from price_notes(found.calls, found.priced)
 
 
 def _most_prefix_tokens(diff: VersionDiff) -> int:
@@ -256,32 +274,6 @@ def _most_prefix_tokens(diff: VersionDiff) -> int:
     slack = max(slack, diff.before.token_basis.error_ratio or 0.0)
     prefix = diff.prefix.before_cacheable_tokens
     return int(prefix * (1 + slack)) + diff.prefix.block_tokens
-
-
-class _WarmRatios:
-    """How often requests on a model find something cached, where this prompt cannot tell."""
-
-    def __init__(self, usage: Sequence[VersionUsage]) -> None:
-        self._usage = [row for row in usage if row.cached_count]
-        self.history: Sequence[ModelWarmth] = ()
-        self.asked: set[str] = set()
-        self.asked_history: set[str] = set()
-
-    def of(self, model: str) -> Decimal:
-        """Of requests that begin a conversation with a prefix that can be cached."""
-        self.asked.add(model)
-        rows = [row for row in self._usage if row.model == model]
-        return _share(sum(row.cached_count for row in rows), sum(row.call_count for row in rows))
-
-    def of_history(self, model: str) -> Decimal:
-        """Of requests that go on with a conversation."""
-        self.asked_history.add(model)
-        rows = [row for row in self.history if row.model == model]
-        return _share(sum(row.warm_count for row in rows), sum(row.later_count for row in rows))
-
-
-def _share(part: int, whole: int) -> Decimal:
-    return Decimal(part) / whole if whole else _NOTHING
 
 
 def _row(workflow: str | None, found: _Traffic) -> MoneyRow:
@@ -327,78 +319,3 @@ def _monthly(amount: Decimal | None, months: Decimal) -> Decimal | None:
 
 def _ratio(tokens: Tokens) -> float | None:
     return float(tokens.cached / tokens.input) if tokens.input else None
-
-
-def _ledger_notes(
-    diff: VersionDiff,
-    question: Question,
-    found: _Traffic,
-    warm: _WarmRatios,
-) -> Iterable[str]:
-    counts = found.counts
-    calls = sum(item.call_count for item in counts)
-    own = sum(item.basis_count for item in counts)
-    name, version = diff.before.name, question.basis_version
-    yield (
-        f"{question.window.describe()}: {calls:,} requests with {name}, {own:,} of them of the"
-        f" version before ({version}); dollars are of 30 days of the same"
-    )
-    if not own:
-        yield f"version {version} has no requests of its own: those of other versions stand for it"
-    elif own < calls:
-        yield (
-            f"how requests are cached and answered is taken from version {version} where a workflow"
-            f" has {FEWEST_OWN} of it, else from all versions; how many there are, from all"
-        )
-    yield from _traffic_notes(question, counts)
-    before_limit, after_limit = question.output_limits
-    is_raised = before_limit is not None and (after_limit is None or after_limit > before_limit)
-    if is_raised and (cut := sum(row.cut_count for row in found.calls)):
-        yield f"{cut:,} answers ended at the output limit, and would be longer with the new one"
-    yield from _warm_notes(warm)
-    yield from _price_notes(found)
-
-
-def _traffic_notes(question: Question, counts: Sequence[PromptCounts]) -> Iterable[str]:
-    if question.assumed is not None:
-        yield "there is traffic, so --assume is not used"
-    if local := sum(item.local_count for item in counts):
-        yield f"{local:,} were served by the local emulator: list prices, nothing was billed"
-    if uncounted := sum(item.uncounted_count for item in counts):
-        yield f"{uncounted:,} failed or have no usage, and are not in the dollars"
-    if hits := sum(item.gateway_cache_hit_count for item in counts):
-        yield f"{hits:,} were answered by the gateway's cache of whole responses, and cost nothing"
-    first_at = min(item.first_at for item in counts)
-    if question.window.since is not None and first_at - question.window.since > timedelta(days=1):
-        yield f"the first request is of {first_at:%Y-%m-%d %H:%M} (UTC): the window is not full"
-
-
-def _warm_notes(warm: _WarmRatios) -> Iterable[str]:
-    parts = (
-        ("the prefix could not be cached before", "first requests", warm.asked, warm.of),
-        (
-            "no conversation could find its history before",
-            "later requests",
-            warm.asked_history,
-            warm.of_history,
-        ),
-    )
-    for why, what, models, ratio in parts:
-        for model in sorted(models):
-            share = ratio(model)
-            if share:
-                yield (
-                    f"{why}; it is taken to be found as often as with other prompts on {model}:"
-                    f" by {100 * share:.0f}% of {what}"
-                )
-            else:
-                yield (
-                    f"{why}, and nothing tells how often {what} would find it: they are taken not"
-                    " to, so it may become cheaper than this"
-                )
-
-
-def _price_notes(found: _Traffic) -> Iterable[str]:
-    if any(item.before_usd is None or item.after_usd is None for item in found.priced):
-        models = ", ".join(sorted({row.model for row in found.calls}))
-        yield f"a model has no known price ({models}): set prices in wai.yaml"
