@@ -130,6 +130,16 @@ def test_a_setting_that_the_model_does_not_read_leaves_the_prefix_alone() -> Non
     assert not diff.tokens.is_opening_changed
 
 
+def test_keys_of_a_tool_in_another_order_are_another_text_to_the_model() -> None:
+    before = source("tools: [{name: find, description: x}]")
+    diff = compared(before, source("tools: [{description: x, name: find}]"))
+    assert not diff.is_same
+    assert [item.what for item in diff.changes] == ["tool find"]
+    assert diff.divergence is not None
+    assert diff.divergence.part == "tools"
+    assert diff.tokens.is_opening_changed
+
+
 def test_another_model_shares_nothing() -> None:
     long = "word " * 200
     before, after = (source(f"model: '@cf/a/{name}'", system=long) for name in "bc")

@@ -228,7 +228,7 @@ def _tokens(
         opening_delta_tokens=opening_delta,
         turn_delta_tokens=delta - opening_delta,
         before_turn_tokens=totals[0] - opened[0],
-        is_opening_changed=not is_same_model or openings[0] != openings[1],
+        is_opening_changed=not is_same_model or not openings[0].reads_as(openings[1]),
         same_values_shared_tokens=min(shared, *totals),
         before_found_again_tokens=_found_again(before, first, rendered.next_before),
         after_found_again_tokens=_found_again(after, second, rendered.next_after),
@@ -243,7 +243,7 @@ def _found_again(side: Side, chat: Chat, following: Chat | None) -> int | None:
         return None
     openings = _opening(chat), _opening(following)
     # What the user said stays in the history as it was said.
-    return None if openings[0] == openings[1] else side.counter.shared(*openings)
+    return None if openings[0].reads_as(openings[1]) else side.counter.shared(*openings)
 
 
 def _opening(chat: Chat) -> Chat:

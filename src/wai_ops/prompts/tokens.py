@@ -56,6 +56,11 @@ class Chat:
     is_open: bool = False
     """The last message goes on with text that nobody knows, and more messages may follow."""
 
+    def reads_as(self, other: "Chat") -> bool:
+        """Whether a model reads the same: unlike equality, the order of keys in tools counts."""
+        texts = tools_text(self.tools), tools_text(other.tools)
+        return texts[0] == texts[1] and self.messages == other.messages
+
 
 class TokenCounter(Protocol):
     """Counts the tokens of one model."""
