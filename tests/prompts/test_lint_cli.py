@@ -15,7 +15,6 @@ FAILS = (
     "---\nparameters: {max_output_tokens: 9}\nvariables: {today: string}\n---\n"
     "{% role system %}\nIt is {{ today }}.\n{% role user %}\nHi\n"
 )
-SHORT = "prompts.lint.cache_block_tokens"
 
 
 @pytest.fixture

@@ -69,9 +69,11 @@ def diff(
         typer.Option("--tokenizer", metavar="PATH", help="Count with this tokenizer.json."),
     ] = None,
     block_tokens: Annotated[
-        int,
-        typer.Option("--block-tokens", min=1, max=65536, help="The size of a cache's block."),
-    ] = 16,
+        int | None,
+        typer.Option(
+            "--block-tokens", min=1, max=65536, help="The size of a cache's block; else wai.yaml's."
+        ),
+    ] = None,
     fmt: Annotated[
         ReviewFormat, typer.Option("--format", "-f", help="How the review comes out.")
     ] = ReviewFormat.TABLE,
@@ -119,7 +121,7 @@ def diff(
         exact=exact,
         values=values,
         changing=changing or (),
-        block_tokens=block_tokens,
+        block_tokens=block_tokens or settings.prompts.cache_block_tokens,
     ).run()
     _show(context, folder, review, ReviewFormat.JSON if as_json else fmt)
     if review.verdict is Verdict.FAIL:

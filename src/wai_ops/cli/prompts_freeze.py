@@ -15,7 +15,7 @@ from wai_ops.cli.prompts_app import app, prompts_folder
 class VerifyFormat(StrEnum):
     """How findings come out."""
 
-    TEXT = "text"
+    TABLE = "table"
     JSON = "json"
     GITHUB = "github"
 
@@ -69,7 +69,7 @@ def verify(
     ctx: typer.Context,
     fmt: Annotated[
         VerifyFormat, typer.Option("--format", "-f", help="How findings come out.")
-    ] = VerifyFormat.TEXT,
+    ] = VerifyFormat.TABLE,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that frozen prompts are as they were frozen; exit 1 when not. Made for CI.
@@ -111,8 +111,8 @@ def verify(
         prefix = repository_prefix(folder.parent, context.environ)
         sys.stdout.write(to_annotations(result.findings, prefix=prefix))
         summary = to_summary("wai prompts verify", result.findings, sections=[numbers])
-        if not append_step_summary(summary, context.environ):
-            sys.stdout.write(summary)
+        append_step_summary(summary, context.environ)
+        sys.stdout.write(summary)
     else:
         from wai_ops.cli.output import terminal_width
         from wai_ops.prompts.verify_rules import RULES

@@ -209,8 +209,6 @@ class LintLevel(StrEnum):
 class LintSettings:
     """What `wai prompts lint` looks for."""
 
-    cache_block_tokens: Annotated[int, rules.BLOCK_TOKENS] = 128
-    """A stable prefix that is shorter is not cached. The provider names no figure."""
     levels: Mapping[Annotated[str, rules.LINT_RULE], LintLevel] = field(default_factory=dict)
     """Rule -> another level than its own."""
 
@@ -230,6 +228,8 @@ class PromptSettings:
     """Label -> who may approve a version for it; holds for the label's tenants as well."""
     self_approval: bool = False
     """Whether whoever froze a version may approve it."""
+    cache_block_tokens: Annotated[int, rules.BLOCK_TOKENS] = 16
+    """Caches keep whole blocks of so many tokens. The provider names no figure."""
     thresholds: PromptThresholds = field(default_factory=PromptThresholds)
     lint: LintSettings = field(default_factory=LintSettings)
 

@@ -85,6 +85,7 @@ defaults:
 #   protected:
 #     production: ["ann@example.com"]
 #   self_approval: false
+#   cache_block_tokens: 16
 #   thresholds:
 #     warn_monthly_usd: "10"
 #     fail_monthly_usd: "500"
@@ -93,7 +94,6 @@ defaults:
 #     warn_prefix_loss_ratio: 0.1
 #     fail_prefix_loss_ratio: 0.9
 #   lint:
-#     cache_block_tokens: 128
 #     levels:
 #       WP006: ignore
 

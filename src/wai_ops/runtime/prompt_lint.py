@@ -19,7 +19,7 @@ def lint_options(settings: Settings, environ: Mapping[str, str]) -> Options:
     """What to look for in this project."""
     lint = settings.prompts.lint
     return Options(
-        block_tokens=lint.cache_block_tokens,
+        block_tokens=settings.prompts.cache_block_tokens,
         default_output_tokens=settings.defaults.max_output_tokens,
         find_secrets=secret_finder(known_secrets(settings, environ)),
         levels={

@@ -8,6 +8,7 @@ from wai_ops.prompts.includes import Place
 from wai_ops.prompts.lint.view import Piece, View
 from wai_ops.prompts.prefix import Prefix
 from wai_ops.prompts.source import Source
+from wai_ops.prompts.tokens import BLOCK_TOKENS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ def _no_secrets(text: str) -> Iterable[Secret]:
 class Options:
     """What the project knows that a prompt does not say."""
 
-    block_tokens: int = 128
+    block_tokens: int = BLOCK_TOKENS
     """A shorter prefix is not cached."""
     default_output_tokens: int = 1024
     """The limit where a prompt names none."""
