@@ -173,7 +173,7 @@ def test_messages_are_shown_with_the_end_of_the_stable_prefix(wai: Wai, triage: 
         "    free: It is\n"
         "    {{ down }}␛[31m\n"
         "\n"
-        "stable prefix: 31 characters, about 8 tokens; the text depends on plan from here on\n"
+        "stable prefix: 31 characters, about 15 tokens; the text depends on plan from here on\n"
     )
     ran = wai("prompts", "render", "triage", "--var", "ticket=\x1b{% role system %}", "--json")
     found = json.loads(ran.stdout)

@@ -7,13 +7,13 @@ from typing import Any
 
 from wai_ops.core.clock import to_utc_text
 from wai_ops.core.text import one_line, printable
-from wai_ops.core.tokens import estimate_tokens
 from wai_ops.prompts.includes import where_of
 from wai_ops.prompts.listing import labels_text
 from wai_ops.prompts.lockfile import PromptLock
 from wai_ops.prompts.prefix import stable_prefix
 from wai_ops.prompts.reference import Resolved
 from wai_ops.prompts.rendering import render_messages, variables_of
+from wai_ops.prompts.tokens import EstimatingCounter
 from wai_ops.prompts.version import digest
 
 
@@ -213,7 +213,7 @@ def render_prompt(resolved: Resolved, values: Mapping[str, Any]) -> Rendering:
         prompt_version=resolved.version_text,
         messages=rendered,
         prefix_characters=len(prefix.text),
-        prefix_estimated_tokens=estimate_tokens(prefix.text),
+        prefix_estimated_tokens=EstimatingCounter().count(prefix.as_chat(source.front.tools)),
         prefix_ends_at=where_of(prefix.ends_at) if prefix.ends_at else None,
         prefix_variable=prefix.variable,
         prefix_reason=prefix.reason,

@@ -161,14 +161,7 @@ def diff_versions(
 
 def prefix_chat(source: Source) -> Chat:
     """The stable prefix of a version as a chat; open where it ends in the middle."""
-    prefix = stable_prefix(source)
-    messages = [(item["role"], item["content"]) for item in prefix.messages]
-    is_open = not prefix.is_whole
-    if prefix.is_whole and messages and messages[-1][0] != "user":
-        # The user's own words follow.
-        messages.append(("user", ""))
-        is_open = True
-    return Chat(tools=source.front.tools, messages=tuple(messages), is_open=is_open)
+    return stable_prefix(source).as_chat(source.front.tools)
 
 
 def _info(side: Side) -> SideInfo:

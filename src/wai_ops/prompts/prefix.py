@@ -4,12 +4,15 @@ It is found by rendering with values that nobody knows. What is put out before t
 matters is stable; the tag that asked for it is where the prefix ends.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wai_ops.prompts.errors import PromptError
 from wai_ops.prompts.includes import Place, where_of
 from wai_ops.prompts.rendering import Message, check_source, variables_of
 from wai_ops.prompts.source import Source
+from wai_ops.prompts.tokens import Chat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,16 @@ class Prefix:
     def is_whole(self) -> bool:
         """Whether every conversation is sent exactly the same."""
         return self.section is None
+
+    def as_chat(self, tools: tuple[Mapping[str, Any], ...]) -> Chat:
+        """What a model reads of it, tools first; open where it ends in the middle."""
+        messages = [(item["role"], item["content"]) for item in self.messages]
+        is_open = not self.is_whole
+        if self.is_whole and messages and messages[-1][0] != "user":
+            # The user's own words follow.
+            messages.append(("user", ""))
+            is_open = True
+        return Chat(tools=tools, messages=tuple(messages), is_open=is_open)
 
 
 def stable_prefix(source: Source) -> Prefix:

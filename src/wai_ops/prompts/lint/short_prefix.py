@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from wai_ops.core.findings import Finding, Level, Rule
-from wai_ops.core.tokens import TOKENS_PER_MESSAGE, estimate_tokens
 from wai_ops.prompts.lint.look import Look
-from wai_ops.prompts.version import compact
+from wai_ops.prompts.tokens import EstimatingCounter
 
 SHORT = Rule(
     id="WP009",
@@ -23,11 +22,7 @@ def check_prefix(look: Look) -> Iterator[Finding]:
     if look.prefix is None:
         return
     block = look.options.block_tokens
-    messages = look.prefix.messages
-    tokens = sum(estimate_tokens(item["content"]) + TOKENS_PER_MESSAGE for item in messages)
-    tools = look.source.front.tools
-    if tools:
-        tokens += estimate_tokens(compact(list(tools)).decode())
+    tokens = EstimatingCounter().count(look.prefix.as_chat(look.source.front.tools))
     first = look.view.first_variable()
     behind = 0 if first is None else look.view.tokens_behind(first)
     if tokens >= block or behind >= block:
