@@ -35,11 +35,14 @@ read as (
             when getvariable('price_first_day') is null then model_place
             when started_at < getvariable('price_first_day')::date then model_place
             else model_place + len(getvariable('price_names')::varchar[]) * list_extract(
-                periods,
-                least(started_at::date - getvariable('price_first_day')::date + 1, len(periods))
+                getvariable('price_periods')::bigint[],
+                least(
+                    started_at::date - getvariable('price_first_day')::date + 1,
+                    len(getvariable('price_periods')::bigint[])
+                )
             )
         end as cell
-    from line cross join price_list
+    from line
 ),
 looked_up as (
     select
@@ -50,15 +53,19 @@ looked_up as (
                 or list_contains($unbilled::varchar[], failure)
         end as is_free,
         turn_index is not null and attempt is not null as has_lineage,
-        list_extract(packed_rates, cell) as packed
+        list_extract(getvariable('price_packed')::bigint[], cell) as packed
     from read
 ),
 rated as (
     select
         *,
         if(packed < 0, -1 - packed, packed) as rates,
-        if(packed is null, list_extract(fine_in_rates, cell), null) as fine_in,
-        if(packed is null, list_extract(fine_out_rates, cell), null) as fine_out
+        case
+            when packed is null then list_extract(getvariable('price_fine_in')::hugeint[], cell)
+        end as fine_in,
+        case
+            when packed is null then list_extract(getvariable('price_fine_out')::hugeint[], cell)
+        end as fine_out
     from looked_up
 ),
 judged as (
@@ -92,7 +99,8 @@ counted as (
         case
             when basis = 'metered' and packed is null then (
                 (best_input - billed_cached)::hugeint * fine_in
-                + billed_cached::hugeint * list_extract(fine_cached_rates, cell)
+                + billed_cached::hugeint
+                    * list_extract(getvariable('price_fine_cached')::hugeint[], cell)
                 + best_output::hugeint * coalesce(fine_out, 0)
             )
         end as neurons_e12
@@ -179,20 +187,23 @@ select
         when neurons_e12 is not null
             then (neurons_e12::decimal(26, 0) * 0.000000000001)::decimal(24, 12)
     end as neurons,
-    if(is_estimated, null, list_extract(in_usd_rates, cell)) as in_usd_per_m,
-    if(is_estimated, null, list_extract(cached_in_usd_rates, cell)) as cached_in_usd_per_m,
-    if(is_estimated, null, list_extract(out_usd_rates, cell)) as out_usd_per_m,
+    if(is_estimated, null, list_extract(getvariable('price_in_usd')::decimal(18, 12)[], cell))
+        as in_usd_per_m,
+    if(is_estimated, null, list_extract(getvariable('price_cached_usd')::decimal(18, 12)[], cell))
+        as cached_in_usd_per_m,
+    if(is_estimated, null, list_extract(getvariable('price_out_usd')::decimal(18, 12)[], cell))
+        as out_usd_per_m,
     case
         when is_estimated then 'gateway'
         when not is_priced then null
         when getvariable('price_is_uniform')::boolean then getvariable('price_source')::varchar
-        else list_extract(sources_of_rates, cell)
+        else list_extract(getvariable('price_sources')::varchar[], cell)
     end as price_source,
     case
         when is_estimated or not is_priced then null
         when getvariable('price_is_uniform')::boolean then getvariable('price_date')::varchar
         else coalesce(
-            nullif(list_extract(dates_of_rates, cell), ''),
+            nullif(list_extract(getvariable('price_dates')::varchar[], cell), ''),
             strftime(started_at, '%Y-%m-%d')
         )
     end as price_as_of,

@@ -1,18 +1,8 @@
--- The grid as lists, in a table of one row: as variables they would be constants in the statement
--- that uses them, and planning that would take longer than running it for most pulls.
-set variable price_is_uniform = (
-    select count(distinct price_source || ' ' || price_as_of) = 1 and bool_and(price_as_of <> '')
-    from price_grid
-);
-set variable price_source = (select any_value(price_source) from price_grid);
-set variable price_date = (select any_value(price_as_of) from price_grid);
-set variable price_first_day = (select min(since) from price_grid where since > '1970-01-01');
-create or replace temp table price_list as
-select
-    -- Rates that are whole neurons below 2^21 a million tokens, which is the rule, are packed into one
-    -- number, and the cost of a call is then exact in 64 bits; it is negative, less one, where no price
-    -- for output is known. The `fine` rates are in millionths of a neuron, for the others.
-    list(
+-- The grid as lists. Rates that are whole neurons below 2^21 a million tokens, which is the rule, are
+-- packed into one number, and the cost of a call is then exact in 64 bits; it is negative, less one,
+-- where no price for output is known. The `fine` rates are in millionths of a neuron, for the others.
+set variable price_packed = (
+    select list(
         case
             when rate_in = trunc(rate_in) and rate_in < 2097152
                 and rate_cached = trunc(rate_cached) and rate_cached < 2097152
@@ -24,34 +14,48 @@ select
             )
         end
         order by number
-    ) as packed_rates,
-    list((rate_in * 1000000)::hugeint order by number) as fine_in_rates,
-    list((rate_cached * 1000000)::hugeint order by number) as fine_cached_rates,
-    list((rate_out * 1000000)::hugeint order by number) as fine_out_rates,
-    -- What a report says that a call was priced at.
-    list(usd_of_fine((rate_in * 1000000)::hugeint) order by number) as in_usd_rates,
-    list(usd_of_fine((rate_cached * 1000000)::hugeint) order by number) as cached_in_usd_rates,
-    list(usd_of_fine((rate_out * 1000000)::hugeint) order by number) as out_usd_rates,
-    list(price_source order by number) as sources_of_rates,
-    list(price_as_of order by number) as dates_of_rates,
-    -- How many days of change each day comes after, from the first such day to the last.
-    (
-        select list(number order by day)
+    )
+    from price_grid
+);
+set variable price_fine_in = (
+    select list((rate_in * 1000000)::hugeint order by number) from price_grid
+);
+set variable price_fine_cached = (
+    select list((rate_cached * 1000000)::hugeint order by number) from price_grid
+);
+set variable price_fine_out = (
+    select list((rate_out * 1000000)::hugeint order by number) from price_grid
+);
+-- What a report says that a call was priced at.
+set variable price_in_usd = (
+    select list(usd_of_fine((rate_in * 1000000)::hugeint) order by number) from price_grid
+);
+set variable price_cached_usd = (
+    select list(usd_of_fine((rate_cached * 1000000)::hugeint) order by number) from price_grid
+);
+set variable price_out_usd = (
+    select list(usd_of_fine((rate_out * 1000000)::hugeint) order by number) from price_grid
+);
+set variable price_sources = (select list(price_source order by number) from price_grid);
+set variable price_dates = (select list(price_as_of order by number) from price_grid);
+set variable price_is_uniform = (
+    select count(distinct price_source || ' ' || price_as_of) = 1 and bool_and(price_as_of <> '')
+    from price_grid
+);
+set variable price_source = (select any_value(price_source) from price_grid);
+set variable price_date = (select any_value(price_as_of) from price_grid);
+-- How many days of change each day comes after, from the first such day to the last.
+set variable price_first_day = (select min(since) from price_grid where since > '1970-01-01');
+set variable price_periods = (
+    select list(number order by day)
+    from (
+        select day, (select count(distinct since) from price_grid where since > '1970-01-01' and since <= day) as number
         from (
-            select
-                day,
-                (
-                    select count(distinct since)
-                    from price_grid
-                    where since > '1970-01-01' and since <= day
-                ) as number
-            from (
-                select unnest(generate_series(
-                    getvariable('price_first_day')::timestamp,
-                    (select max(since) from price_grid)::timestamp,
-                    interval 1 day
-                ))::date as day
-            )
+            select unnest(generate_series(
+                getvariable('price_first_day')::timestamp,
+                (select max(since) from price_grid)::timestamp,
+                interval 1 day
+            ))::date as day
         )
-    ) as periods
-from price_grid
+    )
+);
