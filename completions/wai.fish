@@ -193,7 +193,7 @@ function __wai_options
                 --var 'A usual value, for sizes; repeatable.' \
                 --changing 'A variable that every request changes; repeatable.' \
                 --tokenizer 'Count with this tokenizer.json.' \
-                --block-tokens 'The size of a cache\'s block.' \
+                --block-tokens 'The size of a cache\'s block; else wai.yaml\'s.' \
                 --format 'How the review comes out.' \
                 -f 'How the review comes out.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
@@ -852,6 +852,8 @@ function __wai_kind
             printf '%s\n' choice parquet jsonl csv
         case 'wai logs export 1'
             printf '%s\n' choice parquet jsonl csv focus otlp
+        case 'wai prompts verify --format' 'wai prompts verify -f'
+            printf '%s\n' choice table json github
         case 'wai doctor --format' 'wai doctor -f' 'wai prompts freeze --format' 'wai prompts freeze -f' 'wai prompts label --format' 'wai prompts label -f' 'wai prompts list --format' 'wai prompts list -f' 'wai prompts log --format' 'wai prompts log -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai report failures --format' 'wai report failures -f' 'wai report affinity --format' 'wai report affinity -f' 'wai report cache --format' 'wai report cache -f' 'wai report slo --format' 'wai report slo -f' 'wai report tools --format' 'wai report tools -f' 'wai report prompts --format' 'wai report prompts -f' 'wai report kpi --format' 'wai report kpi -f' 'wai report audit-cost --format' 'wai report audit-cost -f' 'wai report anomalies --format' 'wai report anomalies -f' 'wai report timeline --format' 'wai report timeline -f' 'wai report baseline --format' 'wai report baseline -f' 'wai logs audit --format' 'wai logs audit -f' 'wai logs status --format' 'wai logs status -f' 'wai outcomes list --format' 'wai outcomes list -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
             printf '%s\n' choice table json jsonl csv md html
         case 'wai prompts compare --format' 'wai prompts compare -f' 'wai prompts diff --format' 'wai prompts diff -f'
@@ -860,8 +862,6 @@ function __wai_kind
             printf '%s\n' choice table json sarif github
         case 'wai emulator truth --by'
             printf '%s\n' choice tenant workflow model prompt status_code cached
-        case 'wai prompts verify --format' 'wai prompts verify -f'
-            printf '%s\n' choice text json github
         case 'wai report failures --by'
             printf '%s\n' choice workflow tenant model prompt route gateway provider source day
         case 'wai report cost --by' 'wai report slo --by'

@@ -17,7 +17,8 @@ LOCKS = {
     "local.txt": CORE + EXTRAS["local"],
     "viz.txt": CORE + EXTRAS["viz"],
     "s3.txt": CORE + EXTRAS["s3"],
-    "test.txt": CORE + EXTRAS["local"] + EXTRAS["viz"] + EXTRAS["s3"] + EXTRAS["test"],
+    "tokenizers.txt": CORE + EXTRAS["tokenizers"],
+    "test.txt": CORE + [item for extra in EXTRAS.values() for item in extra],
 }
 
 
@@ -43,7 +44,7 @@ def test_a_lock_holds_every_requirement_in_a_version_that_fits(name: str) -> Non
 
 def test_all_locks_agree_on_every_version() -> None:
     widest = locked("test.txt")
-    for name in ("core.txt", "local.txt", "viz.txt", "s3.txt", "build.txt"):
+    for name in ("core.txt", "local.txt", "viz.txt", "s3.txt", "tokenizers.txt", "build.txt"):
         assert locked(name).items() <= widest.items(), f"{name} differs: run make lock"
     assert widest.items() <= locked("ecosystem.txt").items(), "run make lock"
 
