@@ -208,6 +208,10 @@ def edited(old: str, new: str, lock: Lock | None = None) -> PromptError:
         ("a@1:", "a@0:", "5:1", "`0` is not a label"),
         ("a@1:", "../a@1:", "5:1", "`../a@1` is not a line of a prompt"),
         ("a@1:", "a@1@2:", "5:1", "`a@1@2` is not a line of a prompt"),
+        ("a@1:", " a@1:", "5", "is no line of a lock"),
+        ("a@1:", "- a@1:", "5", "is no line of a lock"),
+        ("format: 1", "---\nformat: 1", "3", "is no line of a lock"),
+        ("2026-11-23T12", "2026-11-23}12", "flow", "while parsing a block mapping"),
         ("a@1:", "a:", "5:1", "`a` is not a line of a prompt"),
         ('sha256: "aa', 'sha256: "AA', "5:1", "a@1: sha256 must be 64 hex digits"),
         ("2026-11-23T12", "yesterdayT12", "5:1", "a@1: frozen_at must be a time such as"),
@@ -227,20 +231,26 @@ def edited(old: str, new: str, lock: Lock | None = None) -> PromptError:
 def test_a_mistake_is_named_with_its_line(old: str, new: str, where: str, message: str) -> None:
     error = edited(old, new)
     assert error.message.startswith(message)
-    assert error.where == f"prompts.lock:{where}" or "flow" in message
+    assert error.where == f"prompts.lock:{where}" or "flow" in f"{where}{message}"
 
 
 def test_what_two_branches_did_to_one_prompt_is_said_and_never_guessed() -> None:
     lock = one(labels={"production": 1})
-    for line in to_text(lock).splitlines()[4:]:
-        error = edited(line, f"{line}\n{line}")
-        key = line.partition(": ")[0]
-        number = to_text(lock).splitlines().index(line) + 1
-        assert error.message == f"{key} is there twice: the first is on line {number}"
-        assert error.where == f"prompts.lock:{number + 1}"
+    for line, old, new in (
+        (5, 'message: "why"', 'message: "because"'),
+        (6, "production: 1", "production: 2"),
+    ):
+        text = to_text(lock).splitlines()[line - 1]
+        error = edited(text, f"{text}\n{text.replace(old, new)}")
+        key = text.partition(": ")[0]
+        assert error.message == f"{key} is there twice: the first is on line {line}"
+        assert error.where == f"prompts.lock:{line + 1}"
         assert error.hint is not None
+        # The same line twice says nothing new: merges leave such lines behind.
+        twice = to_text(lock).replace(text, f"{text}\n{text}")
+        assert parse_lock(twice.encode(), "x") == lock
     assert "there twice" in edited("a@production: 1", "a@production: 1\na@production: 2").message
-    assert "duplicate key" in edited("a@production: 1", " a@b: 1\n a@b: 1").message
+    assert "duplicate key" in edited("a@production: 1", "a@b: [1]\n'a@c': 1\na@b: [1]").message
 
 
 @pytest.mark.parametrize("mark", ["<<<<<<< HEAD", "=======", ">>>>>>> other"])

@@ -19,14 +19,12 @@ _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
 _TEXT = r'"((?:[^"\\]|\\.)*)"'
 _VERSION = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._/-]*)@([1-9]\d{0,8}): \{sha256: \"([0-9a-f]{64})\", "
-    r"file_sha256: \"([0-9a-f]{64})\", frozen_at: ([^\s,]{20,27}), "
+    r"file_sha256: \"([0-9a-f]{64})\", frozen_at: ([0-9.:TZ-]{20,27}), "
     rf"author: {_TEXT}, message: {_TEXT}\}}"
 )
 _LABEL = re.compile(r"([^\s:\"'#]+@[a-z][^\s:#]*): ([1-9]\d{0,8})(?:  # sha256:[0-9a-f]{12})?")
 _OTHER = re.compile(r"([A-Za-z0-9][^\s\"'#{}]*@[^\"'#{}]*?): \{(.*)\}")
 _FIELD = re.compile(rf"(\w+): (?:{_TEXT}|([^\s,\"'{{}}\[\]#&*!|>%@`]+))(?:, |\Z)")
-
-_GOES_ON = (" ", "\t", "}", "]", "-")
 
 
 def parse_lock(content: bytes, label: str) -> Lock:
@@ -46,9 +44,10 @@ def parse_lock(content: bytes, label: str) -> Lock:
     odd: list[str] = []
     lines = text.split("\n")
     for number, one in enumerate(lines, 1):
-        # What is indented, and what stands in between, belongs to the line before.
-        goes_on = one.startswith(_GOES_ON) or (odd and (not one or one.startswith("#")))
-        if goes_on or not reader.line(one, number):
+        # What is indented, and what stands in between, belongs to the odd line before.
+        is_blank = not one.strip(" ") or one.lstrip(" ").startswith("#")
+        goes_on = bool(odd) and (is_blank or one.startswith((" ", "\t")))
+        if goes_on or not (is_blank or reader.line(one, number)):
             odd.append(one)
         elif odd:
             reader.strict(odd, number - len(odd))
@@ -76,15 +75,13 @@ class _Reader:
     def __init__(self, label: str) -> None:
         self._label = label
         self._prompts: dict[str, _Prompt] = {}
-        self._lines: dict[str, int] = {}
-        """Key -> the line where it is."""
+        self._said: dict[str, tuple[Any, int]] = {}
+        """Key -> what it says, and the line where it does."""
 
     def line(self, text: str, number: int) -> bool:
         """Read one line by pattern; False when it is not spelled as it is written here."""
         if match := _VERSION.fullmatch(text):
             return self._version(match, number)
-        if not text or text.startswith("#"):
-            return True
         if match := _LABEL.fullmatch(text):
             return self._add(match[1], int(match[2]), number) is None
         if match := _OTHER.fullmatch(text):
@@ -97,6 +94,11 @@ class _Reader:
         from wai_ops.config.yaml_strict import parse
         from wai_ops.prompts.data_files import problems_error
 
+        if lines[0][:1] in (" ", "\t", "-"):
+            raise PromptError(
+                "is no line of a lock: each begins with the name of a prompt",
+                where=f"{self._label}:{first}",
+            )
         text = "\n" * (first - 1) + "\n".join(lines)
         document = parse(text.encode("utf-8"), self._label)
         if document.problems:
@@ -111,7 +113,7 @@ class _Reader:
 
     def lock(self) -> Lock:
         """Everything that was read."""
-        if self._prompts and "format" not in self._lines:
+        if self._prompts and "format" not in self._said:
             raise PromptError(f"is no prompts.lock of format {FORMAT}", where=f"{self._label}:1:1")
         return Lock(prompts={name: _done(name, item) for name, item in self._prompts.items()})
 
@@ -120,17 +122,16 @@ class _Reader:
         frozen_at, who, why = parse_time(at), unquoted(author), unquoted(message)
         if frozen_at is None or who is None or why is None or not is_prompt_name(name):
             return False
-        self._once(f"{name}@{version}", number)
-        self._prompt(name, number).versions.append(
-            FrozenVersion(
-                version=int(version),
-                sha256=sha256,
-                file_sha256=file_sha256,
-                frozen_at=frozen_at,
-                author=who,
-                message=why,
-            )
+        record = FrozenVersion(
+            version=int(version),
+            sha256=sha256,
+            file_sha256=file_sha256,
+            frozen_at=frozen_at,
+            author=who,
+            message=why,
         )
+        if self._is_new(f"{name}@{version}", record, number):
+            self._prompt(name, number).versions.append(record)
         return True
 
     def _add(self, key: str, value: Any, number: int) -> str | None:
@@ -138,13 +139,14 @@ class _Reader:
         if key == "format":
             if value != FORMAT:
                 return f"is no prompts.lock of format {FORMAT}"
-            self._once(key, number)
+            self._is_new(key, value, number)
             return None
         found = read_line(key, value)
         if isinstance(found, str):
             return found
-        self._once(key, number)
         name, record = found
+        if not self._is_new(key, record, number):
+            return None
         prompt = self._prompt(name, number)
         match record:
             case FrozenVersion():
@@ -165,14 +167,21 @@ class _Reader:
             found = self._prompts[name] = _Prompt(number)
         return found
 
-    def _once(self, key: str, number: int) -> None:
-        first = self._lines.setdefault(key, number)
-        if first != number:
-            raise PromptError(
-                f"{key} is there twice: the first is on line {first}",
-                where=f"{self._label}:{number}",
-                hint=_TWICE,
-            )
+    def _is_new(self, key: str, record: Any, number: int) -> bool:
+        """Whether nothing was said under this key yet. Raises PromptError for something else.
+
+        A merge may leave a line twice as it is, where both branches added lines around it.
+        """
+        first = self._said.setdefault(key, (record, number))
+        if first[1] == number:
+            return True
+        if first[0] == record:
+            return False
+        raise PromptError(
+            f"{key} is there twice: the first is on line {first[1]}",
+            where=f"{self._label}:{number}",
+            hint=_TWICE,
+        )
 
 
 _TWICE = "two branches changed it: keep one line; freeze or release the other again"

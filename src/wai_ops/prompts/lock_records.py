@@ -160,7 +160,8 @@ def parse_time(text: str) -> datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return at if at.tzinfo is not None else None
+    # Python would take any character for the T.
+    return at if at.tzinfo is not None and text[10] in "T " else None
 
 
 def plain_value(text: str) -> Any:
