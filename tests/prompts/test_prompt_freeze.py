@@ -474,6 +474,23 @@ def test_a_label_that_was_moved_by_hand_is_a_warning(folder: Path) -> None:
     assert [(item.rule, item.level) for item in result.findings] == [("WV010", Level.WARNING)]
 
 
+def test_a_canary_that_a_merge_brought_back_is_a_warning(folder: Path) -> None:
+    frozen(folder)
+    (folder / "triage.prompt").write_text("second")
+    frozen(folder)
+    release = Release(label="production", version=2, previous=1, released_at=AT, author="ann")
+    for hours, rules in ((-1, ["WV010"]), (1, [])):
+        started = AT + timedelta(hours=hours)
+        canary = Canary(label="production", version=1, percent=5, started_at=started, author="a")
+        changed(
+            folder,
+            lambda prompt, item=canary: replace(  # type: ignore[misc]
+                prompt, labels={"production": 2}, canaries=(item,), releases=(release,)
+            ),
+        )
+        assert [rule for rule, _, _ in found(folder)] == rules
+
+
 def test_a_lock_that_cannot_be_read_is_one_finding(folder: Path) -> None:
     frozen(folder)
     path = lock_path(folder)

@@ -71,3 +71,11 @@ def _history(prompt: PromptLock) -> Found:
     for label, released in last.items():
         if label not in prompt.labels and released is not None:
             yield "WV010", f"{label} was released as version {released} and is not there"
+    moved = {item.label: item.released_at for item in prompt.releases}
+    for canary in prompt.canaries:
+        # Every release ends the canary on its label; a merge can bring a line back.
+        if canary.label in moved and canary.started_at < moved[canary.label]:
+            yield (
+                "WV010",
+                f"the canary of {canary.label} began before its last release, which ended it",
+            )
