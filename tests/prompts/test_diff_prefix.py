@@ -174,7 +174,7 @@ def test_a_conversation_that_changes_over_keeps_the_prefix_that_was_predicted(
     assert second_cached == whole_blocks(diff.tokens.same_values_shared_tokens, BLOCK)
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(pairs())
 def test_another_conversation_finds_the_stable_prefix_that_was_predicted(
     session_emulator: Emulator,
@@ -182,13 +182,18 @@ def test_another_conversation_finds_the_stable_prefix_that_was_predicted(
     counter: ExactCounter,
     pair: tuple[Draft, Draft],
 ) -> None:
-    """Other values: what two versions, and two conversations of one, have in common is cached."""
-    salt = new_salt()
-    before, after = (draft.source(salt) for draft in pair)
+    """Other values: what two versions, and two conversations of one, have in common is cached.
+
+    Of two versions the least counts: a value may or may not change the word that it is put behind.
+    """
+    found = []
+    for mine, others in ((FIRST, SECOND), (SECOND, FIRST)):
+        salt = new_salt()
+        before, after = (draft.source(salt) for draft in pair)
+        send(client, session_emulator, before, mine, salt)
+        found.append(send(client, session_emulator, after, others, salt)[1])
     diff = compared(before, after, counter, FIRST)
-    send(client, session_emulator, before, FIRST, salt)
-    _, between_versions = send(client, session_emulator, after, SECOND, salt)
-    assert between_versions == diff.prefix.shared_cacheable_tokens
+    assert min(found) == diff.prefix.shared_cacheable_tokens
     other = new_salt()
     alone = pair[1].source(other)
     send(client, session_emulator, alone, FIRST, other)

@@ -24,6 +24,8 @@ from wai_ops.observe.reports.cache import CacheNumbers
 from wai_ops.observe.reports.cost import CostNumbers
 from wai_ops.observe.reports.failures import failure_row_type
 from wai_ops.observe.reports.group import row_type_by
+from wai_ops.observe.reports.kpi import KpiRow
+from wai_ops.observe.reports.prompts import PromptRow
 from wai_ops.observe.reports.slice import Dimension
 from wai_ops.observe.reports.slo import SloNumbers
 from wai_ops.observe.reports.tools import ToolFamilyRow
@@ -283,6 +285,8 @@ ROW_TYPES: dict[str, tuple[type, ...]] = {
     "cache": (row_type_by(CacheNumbers, Dimension.WORKFLOW),),
     "slo": (row_type_by(SloNumbers, Dimension.WORKFLOW),),
     "tools": (ToolFamilyRow,),
+    "kpi": (KpiRow,),
+    "prompts": (PromptRow,),
     "anomalies": (AnomalyRow,),
     "audit_cost": (AuditRow,),
 }
