@@ -11,6 +11,7 @@ from wai_ops.core.money import Rates
 from wai_ops.core.prices import PriceBook
 from wai_ops.core.table import Table, Unit, col
 from wai_ops.core.window import Window
+from wai_ops.observe.reports.group import TOTAL
 from wai_ops.observe.reports.prompt_rows import (
     LiveConversations,
     PromptCounts,
@@ -191,7 +192,7 @@ def ask_ledger(
         since=window.since,
         until=window.until,
         rows=rows,
-        total=rows[0] if len(rows) == 1 else _row(None, found),
+        total=rows[0] if len(rows) == 1 else _row(TOTAL, found),
         notes=tuple(_notes(diff, question, found, warm)),
     )
 

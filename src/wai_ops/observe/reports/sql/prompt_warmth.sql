@@ -9,6 +9,8 @@ with answered as (
         ) as previous_tokens
     from model_call
     where prompt_name <> $prompt
+        -- The cases of `wai prompts compare` are nobody's traffic.
+        and workflow is distinct from 'compare'
         and started_at >= $since
         and started_at < $until
         and conversation_id is not null
