@@ -52,7 +52,7 @@ def test_a_prompt_is_read_with_its_parts_as_the_commit_has_them(repository: Path
     [
         "",
         "-n",
-        "--output=/tmp/x",
+        "--output=x",
         "--help",
         "HEAD:prompts/triage.prompt",
         "HEAD~1..HEAD",

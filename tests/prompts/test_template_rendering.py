@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wai_ops.core.errors import UsageError
-from wai_ops.prompts.template import MAX_BYTES, read_input
+from wai_ops.prompts.input_file import MAX_BYTES, read_input
 
 
 def said(path: Path) -> str:

@@ -135,8 +135,8 @@ def _values(resolved: "Resolved", pairs: list[str], file: Path | None) -> dict[s
     import json
 
     from wai_ops.core.errors import UsageError
+    from wai_ops.prompts.input_file import read_input
     from wai_ops.prompts.rendering import typed_values
-    from wai_ops.prompts.template import read_input
     from wai_ops.prompts.values import parse_pairs
 
     values: dict[str, Any] = {}

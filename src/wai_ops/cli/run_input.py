@@ -43,7 +43,11 @@ def build_ask(
     no_stream: bool,
 ) -> tuple[Ask, Any]:
     """Return the question and, with a schema, the check of its answer. Raises UsageError."""
-    values = variables_of_flags(variables)
+    values: dict[str, str] = {}
+    if variables:
+        from wai_ops.prompts.values import parse_pairs
+
+        values = parse_pairs(variables)
     if prompt is None and values:
         raise UsageError("--var needs a --prompt file", hint="wai run --prompt FILE --var k=v")
     if text == "-":
@@ -130,19 +134,6 @@ def _with_prompt(
     return asked, check
 
 
-def variables_of_flags(pairs: Sequence[str]) -> dict[str, str]:
-    """Take `--var NAME=VALUE` apart. Raises UsageError."""
-    values: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise UsageError(f"--var {pair!r} is not NAME=VALUE")
-        if name in values:
-            raise UsageError(f"--var {name} is given twice")
-        values[name] = value
-    return values
-
-
 def _stdin() -> str:
     data = sys.stdin.buffer.read(MAX_STDIN + 1)
     if len(data) > MAX_STDIN:
@@ -210,7 +201,7 @@ def _tools(path: Path | None) -> list[dict[str, Any]] | None:
 
 
 def _json(path: Path, what: str) -> Any:
-    from wai_ops.prompts.template import read_input
+    from wai_ops.prompts.input_file import read_input
 
     try:
         return json.loads(read_input(path, what))

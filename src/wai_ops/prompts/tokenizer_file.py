@@ -15,7 +15,7 @@ from typing import Any
 from wai_ops.core.errors import UsageError
 from wai_ops.core.text import one_line
 from wai_ops.core.tokens import TOKENS_PER_MESSAGE
-from wai_ops.prompts.template import read_input
+from wai_ops.prompts.input_file import read_input
 from wai_ops.prompts.tokens import Basis, Chat, Method, shared_size, tools_text
 
 INSTALL_HINT = "pip install 'wai-ops[tokenizers]'"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -202,11 +202,6 @@ class Planner:
                 hint="put its price into wai.yaml (prices), or see: wai models sync",
             )
         return max(known)
-
-
-def with_conversation(planned: Planned, conversation_id: str) -> Ask:
-    """The question in a conversation of its own."""
-    return replace(planned.ask, conversation_id=conversation_id)
 
 
 def _checked_judge(found: Found) -> Found:

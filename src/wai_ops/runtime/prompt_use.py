@@ -15,13 +15,13 @@ from wai_ops.core.errors import DeniedError, UsageError
 from wai_ops.prompts.errors import PromptError
 from wai_ops.prompts.files import read_below
 from wai_ops.prompts.frontmatter import FrontMatter
+from wai_ops.prompts.input_file import SUFFIXES, read_input
 from wai_ops.prompts.lockfile import Lock, lock_path, read_lock
 from wai_ops.prompts.names import is_prompt_name
 from wai_ops.prompts.reference import Kind, Reference, Resolved, parse_reference, resolve
 from wai_ops.prompts.release import Policy, work_refusal
 from wai_ops.prompts.rendering import render_messages, typed_values
 from wai_ops.prompts.source import SUFFIX, Source, parse_source
-from wai_ops.prompts.template import SUFFIXES, read_input
 from wai_ops.prompts.version import digest, work_version
 from wai_ops.runtime.request import PromptRelease
 

@@ -102,7 +102,7 @@ def _load_staged(
     counts = dict(run(connection, "load/staged_counts"))
     known = [kind for kind in _COUNTERS if kind in counts]
     others = run_count(connection, "load/other_insert", outbox_id=file.outbox_id)
-    read = {kind: _insert(connection, kind, clock) for kind in known}
+    read = {kind: _insert(connection, kind) for kind in known}
     # Collect all before the second look stages other rows.
     rejected = {
         kind: run(connection, f"load/{kind}_rejected")
@@ -111,7 +111,7 @@ def _load_staged(
     }
     quarantined = 0
     for kind, rows in rejected.items():
-        reasons = _second_look(connection, state_dir, kind, rows, clock)
+        reasons = _second_look(connection, state_dir, kind, rows)
         read[kind] += len(rows) - len(reasons)
         quarantined += len(reasons)
         _quarantine(
@@ -129,7 +129,7 @@ def _load_staged(
     )
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, kind: str, clock: Clock) -> int:
+def _insert(connection: duckdb.DuckDBPyConnection, kind: str) -> int:
     """Load the staged facts of a kind that can be read; return how many."""
     if kind == "outcome":
         run(connection, "load/outcome_dirty")
@@ -138,7 +138,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, kind: str, clock: Clock) -> i
     run(connection, "calls/arrived")
     count = run_count(connection, "load/attempt_insert")
     if count:
-        place_arrived(connection, clock)
+        place_arrived(connection)
     return count
 
 
@@ -147,7 +147,6 @@ def _second_look(
     state_dir: Path,
     kind: str,
     rows: list[tuple[Any, ...]],
-    clock: Clock,
 ) -> dict[int, str]:
     """Load what can be read after all; return why the others cannot, by sequence number."""
     reasons: dict[int, str] = {}
@@ -162,7 +161,7 @@ def _second_look(
     made = scratch_dir(state_dir) / "respelled.parquet"
     run(connection, "load/respelled", kind=kind, seqs=seqs, payloads=payloads, file=str(made))
     _stage(connection, made, mark=0)
-    _insert(connection, kind, clock)
+    _insert(connection, kind)
     return reasons | {seq: why for seq, _, why in run(connection, f"load/{kind}_rejected")}
 
 

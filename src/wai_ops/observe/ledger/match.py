@@ -12,7 +12,6 @@ from datetime import datetime
 
 import duckdb
 
-from wai_ops.core.clock import Clock
 from wai_ops.observe.ledger.database import run, run_count
 
 
@@ -26,9 +25,8 @@ def start_matching(connection: duckdb.DuckDBPyConnection) -> None:
     run(connection, "calls/stale_start")
 
 
-def place_arrived(connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
+def place_arrived(connection: duckdb.DuckDBPyConnection) -> None:
     """Give the attempts in `arrived` their rows in `model_call`, in the same transaction."""
-    del clock
     boundary = last_row(connection)
     start_matching(connection)
     run(connection, "calls/side_arrived")

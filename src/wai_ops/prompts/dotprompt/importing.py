@@ -14,9 +14,9 @@ from wai_ops.prompts.dotprompt.said import Said
 from wai_ops.prompts.errors import PromptError
 from wai_ops.prompts.files import write_whole
 from wai_ops.prompts.includes import SUFFIX as PART
+from wai_ops.prompts.input_file import read_input
 from wai_ops.prompts.names import is_prompt_name
 from wai_ops.prompts.source import SUFFIX
-from wai_ops.prompts.template import read_input
 
 SUFFIXES = (SUFFIX, ".hbs", ".handlebars")
 MOST_FILES = 10_000

@@ -101,12 +101,6 @@ class View:
         """About how many tokens of fixed text stand behind the piece of this number."""
         return self.fixed_tokens[-1] - self.fixed_tokens[place]
 
-    def tokens_behind_in_section(self, place: int) -> int:
-        """The same, up to the end of its message."""
-        section = self.pieces[place].section
-        last = max(at for at, piece in enumerate(self.pieces) if piece.section == section)
-        return self.fixed_tokens[last] - self.fixed_tokens[place]
-
     def texts(self) -> Iterator[Piece]:
         """All pieces of text, those in branches too."""
         return (piece for piece in self.pieces if piece.kind is Kind.TEXT)
