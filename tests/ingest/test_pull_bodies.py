@@ -209,26 +209,21 @@ def test_families_are_the_first_part_of_a_name() -> None:
     assert [family_of(name) for name in names] == ["crm", "a", "a", "mcp", "plain", "__x", "a"]
 
 
-def test_a_rating_becomes_an_outcome_once_and_follows_its_changes(
+def test_ratings_of_rows_that_are_here_already_are_asked_for(
     log: GatewayLog, pulls: Puller
 ) -> None:
-    """Ratings come when their window has long settled; rated rows are asked for by themselves."""
+    """They come when their window has long settled."""
     log.write(rows_between(NOW - 5 * HOUR, NOW - 4 * HOUR, 10))
     pulls()
-    assert pulls.sql("select count(*) from outcome") == [(0,)]
+    rated = "select log_id, feedback from model_call where feedback is not null order by 1"
+    assert pulls.sql(rated) == []
     log.change(log.ids[3], feedback=1)
     log.change(log.ids[4], feedback=-1)
     pulls.later(hours=2)
-    for _ in range(2):
-        result = pulls()
-        found = pulls.sql(
-            "select conversation_id, outcome, source from outcome order by conversation_id"
-        )
-        assert found == [("c3", "resolved", "feedback"), ("c4", "failed", "feedback")]
-    assert result.rated_count == 0, "nothing changed since"
+    assert pulls().rated_count == 2
+    assert pulls.sql(rated) == [(log.ids[3], 1), (log.ids[4], -1)]
+    assert pulls().rated_count == 0, "nothing changed since"
     log.change(log.ids[3], feedback=-1)
     pulls()
-    assert pulls.sql("select count(*), count(*) filter (outcome = 'failed') from outcome") == [
-        (2, 2)
-    ]
+    assert pulls.sql(rated) == [(log.ids[3], -1), (log.ids[4], -1)]
     assert pulls.log_ids() == sorted(log.ids)

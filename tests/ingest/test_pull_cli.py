@@ -426,3 +426,31 @@ def test_a_local_pull_needs_no_account(wai: Wai) -> None:
     assert wai("ledger", "fold").exit_code == 0
     sources = in_ledger(wai.folder / ".wai", "select sources from model_call")
     assert sources == [("client+gateway",)]
+
+
+def test_ratings_are_recorded_as_outcomes_that_outlive_the_ledger(
+    wai: Wai, log: GatewayLog
+) -> None:
+    """Once each, following their changes; what somebody recorded stands."""
+    log.write(rows_between(NOW - 5 * HOUR, NOW - 4 * HOUR, 10))
+    for number, rating in ((3, 1), (4, -1), (5, -1)):
+        log.change(log.ids[number], feedback=rating)
+    assert wai("outcomes", "record", "acme:support:c5", "resolved").exit_code == 0
+    ran = wai("logs", "pull")
+    assert "note: 2 ratings recorded as outcomes" in ran.stderr
+    expected = [("c3", "resolved"), ("c4", "failed"), ("c5", "resolved")]
+    assert outcomes(wai) == expected
+    assert "recorded as outcomes" not in wai("logs", "pull").stderr
+    log.change(log.ids[3], feedback=-1)
+    assert "note: 1 rating recorded as outcomes" in wai("logs", "pull").stderr
+    expected[0] = ("c3", "failed")
+    assert outcomes(wai) == expected
+    (wai.folder / ".wai" / "ledger.duckdb").unlink()
+    assert outcomes(wai) == expected
+
+
+def outcomes(wai: Wai) -> list[tuple[str, str]]:
+    """Of each conversation the one that counts."""
+    assert wai("ledger", "fold").exit_code == 0
+    sql = "select conversation_id, outcome from last_outcome order by 1"
+    return in_ledger(wai.folder / ".wai", sql)

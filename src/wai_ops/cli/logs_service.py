@@ -36,7 +36,9 @@ from wai_ops.observe.ingest.telemetry_logs import TelemetryLogs
 from wai_ops.observe.ingest.windows import Span
 from wai_ops.observe.ledger.pull_status import pulled_gateways
 from wai_ops.observe.ledger.pulls import PullLedger
+from wai_ops.observe.ledger.store import open_ledger
 from wai_ops.observe.redact.known import redactor_for
+from wai_ops.observe.reports.outcome_import import carry_out, plan_feedback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,7 @@ def run_pull(app: AppContext, options: PullOptions) -> PullResult:
                 halt=halt,
                 watcher=watcher,
             )
+            _record_ratings(app, result, watcher)
             # Counts come with a lag, so --follow need not ask for them at every turn.
             if app.clock.monotonic() - proven_at >= logs.count_hold_back_s:
                 _prove(app, result, api, watcher)
@@ -255,6 +258,18 @@ def _prove(app: AppContext, result: PullResult, api: ReadingApi, watcher: Any) -
     result.complete_day_count = verdicts[DayVerdict.COMPLETE]
     result.incomplete_day_count = verdicts[DayVerdict.INCOMPLETE]
     result.unknown_day_count = verdicts[DayVerdict.UNKNOWN]
+
+
+def _record_ratings(app: AppContext, result: PullResult, watcher: Any) -> None:
+    """What `wai outcomes feedback` does: ratings become recorded facts. Raises DataError."""
+    if not (result.inserted_count or result.replaced_count or result.rated_count):
+        return
+    state_dir = app.settings.state_dir
+    with open_ledger(state_dir, app.clock) as store:
+        plan = plan_feedback(store, Window(None, None))
+        done = carry_out(state_dir, app.clock, plan, is_dry_run=False)
+    if done.recorded_count:
+        watcher.say(f"note: {counted(done.recorded_count, 'rating')} recorded as outcomes")
 
 
 def _probed(app: AppContext, window: Window) -> Span:

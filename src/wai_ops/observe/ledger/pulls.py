@@ -162,9 +162,7 @@ class PullLedger:
         """Load rows outside of any window, such as rated ones. Raises DataError."""
         with self._opened() as connection, transaction(connection):
             self._carry_over(connection, rows, since, until)
-            ingested = self._ingest(connection, [rows], spool)
-            self._rate(connection, to_naive(since), to_naive(until))
-        return ingested
+            return self._ingest(connection, [rows], spool)
 
     def finish(self) -> int:
         """Bring the day roll-ups up to date. Returns how many days were made anew."""
@@ -208,7 +206,6 @@ class PullLedger:
         )
         committed.body_count += len(bodies)
         committed.tool_call_count += len(tools)
-        self._rate(connection, first, last)
 
     def _carry_over(
         self,
@@ -251,12 +248,6 @@ class PullLedger:
             prices=self.prices,
             redactor=self.redactor,
         )
-
-    def _rate(
-        self, connection: duckdb.DuckDBPyConnection, since: datetime, until: datetime
-    ) -> None:
-        for name in ("dirty", "delete", "insert", "dirty"):
-            run(connection, f"pulls/feedback_{name}", since=since, until=until)
 
     def _table(self, connection: duckdb.DuckDBPyConnection) -> WindowTable:
         return WindowTable(connection, self.gateway_id, self.source)
