@@ -55,6 +55,8 @@ class Ask:
     system: str | None = None
     opening: tuple[Mapping[str, str], ...] = ()
     """The messages of a prompt that come before `text`; then `system` is not given."""
+    results: tuple[Mapping[str, Any], ...] = ()
+    """What tools gave back, as messages: they are sent in place of `text`."""
     model: str
     tenant: str
     workflow: str
@@ -103,8 +105,9 @@ def new_messages(
     `stored` says how a message is spelled in the stored conversation.
     Raises UsageError when `--system` would change the start of a running conversation.
     """
-    user = compact_json({"role": "user", "content": ask.text})
-    return new_opening(ask, turns, stored=stored) + user
+    added = ask.results or ({"role": "user", "content": ask.text},)
+    said = ",".join(compact_json(dict(message)) for message in added)
+    return new_opening(ask, turns, stored=stored) + said
 
 
 def new_opening(

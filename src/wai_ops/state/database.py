@@ -12,7 +12,13 @@ from wai_ops.core.errors import DataError
 FILE_NAME = "state.sqlite"
 APPLICATION_ID = 0x57414931
 """Marks the file as ours ("WAI1"), so that a foreign database is never written to."""
-MIGRATIONS = ("001_initial", "002_masked_turns", "003_openings")
+MIGRATIONS = (
+    "001_initial",
+    "002_masked_turns",
+    "003_openings",
+    "004_reservations",
+    "005_checkpoints",
+)
 BUSY_TIMEOUT_S = 60.0
 """How long a writer waits for the others; a write takes about a millisecond."""
 

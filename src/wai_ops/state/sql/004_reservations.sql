@@ -1,0 +1,1 @@
+-- Money that is set aside before a call is sent.

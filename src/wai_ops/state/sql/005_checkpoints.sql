@@ -1,0 +1,1 @@
+-- Summaries that stand for the turns before them.
