@@ -89,6 +89,11 @@ class LiveState:
                     self._connection.execute("rollback")
                 raise
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether this is inside of a `write()`."""
+        return self._connection.in_transaction
+
     def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         """Run one statement of this plane's own modules. Raises DataError."""
         with translated(self.path):
@@ -137,11 +142,13 @@ class LiveState:
     def reconcile(self, alive: Callable[[str], bool] = is_alive) -> int:
         """Seal the attempts, and close the turns, of processes that died; return how many.
 
-        What the provider did with such an attempt is unknown, so its cost is unknown too.
+        What the provider did with such an attempt is unknown, so its cost is unknown too, and what
+        was set aside for it counts as spent.
         """
         if not self.execute(
             "select exists (select 1 from inflight) or exists "
-            "(select 1 from turn where state = 'open')"
+            "(select 1 from turn where state = 'open') or exists "
+            "(select 1 from reservation where state = 'open')"
         ).fetchone()[0]:
             return 0
         with self.write():
@@ -161,6 +168,17 @@ class LiveState:
                         "update turn set state = 'lost', finished_at = ? "
                         "where state = 'open' and owner = ?",
                         (to_utc_text(self._clock.now()), owner),
+                    )
+            owners = self.execute(
+                "select distinct owner from reservation where state = 'open'"
+            ).fetchall()
+            for (owner,) in owners:
+                if not alive(owner):
+                    # What it cost is as unknown as what became of it: all of it counts as spent.
+                    self.execute(
+                        "update reservation set state = 'unknown' "
+                        "where state = 'open' and owner = ?",
+                        (owner,),
                     )
         return len(lost)
 
