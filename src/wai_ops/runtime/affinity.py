@@ -7,11 +7,13 @@ with the conversation's previous one. Everything here is a pure function.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from wai_ops.runtime.history import sent_text
+from wai_ops.runtime.history import opening_of, sent_text
+from wai_ops.state.checkpoints import Checkpoint
 from wai_ops.state.conversations import Turn
 from wai_ops.state.sessions import Session
 
@@ -29,6 +31,8 @@ class Reason(StrEnum):
     EXPIRED_IDLE = "expired_idle"
     EXPIRED_AGE = "expired_age"
     ROTATED = "rotated"
+    FORKED = "forked"
+    """Copied from another conversation, whose warm replica it goes to."""
 
 
 class Result(StrEnum):
@@ -49,6 +53,8 @@ class Cause(StrEnum):
     ROTATED = "rotated"
     MODEL_CHANGED = "model_changed"
     PREFIX_CHANGED = "prefix_changed"
+    CHECKPOINT = "checkpoint"
+    """A summary took the place of turns: what stands before it is still the same."""
     TOO_SHORT = "too_short"
     REROUTED_OR_EVICTED = "rerouted_or_evicted"
     NOT_REPORTED = "not_reported"
@@ -133,6 +139,7 @@ def rotate(session: Session, reason: Reason, now: datetime, *, request_count: in
         created_at=now,
         last_used_at=now,
         request_count=request_count,
+        wire_key=None,
     )
 
 
@@ -143,11 +150,13 @@ def expect(
     tools_json: str | None,
     model: str,
     session: Session,
+    checkpoints: Sequence[Checkpoint] = (),
+    checkpoint_id: str | None = None,
 ) -> Expectation:
     """Compare a request with the conversation's previous one. `turns` are those before it.
 
-    `text` is the request's message text. The previous request's own token count calibrates how
-    many tokens the shared text is.
+    `text` is the request's message text, `checkpoint_id` the checkpoint that it carries. The
+    previous request's own token count calibrates how many tokens the shared text is.
     """
     previous = next((turn for turn in reversed(turns) if turn.input_tokens is not None), None)
     if previous is None or previous.input_tokens is None:
@@ -161,7 +170,7 @@ def expect(
     if previous.tools_json != tools_json:
         # Tool definitions stand before the messages in the rendered prompt.
         return Expectation(cacheable_tokens=0, cause=f"{Cause.PREFIX_CHANGED.value}@0")
-    before = sent_text(turns, previous.turn_index)
+    before = sent_text(turns, previous.turn_index, checkpoints)
     shared = _shared_prefix(before, text)
     if previous.masked_from is not None:
         # What was sent is not what is stored: the provider saw a credential where a mask is now.
@@ -171,6 +180,9 @@ def expect(
         shared = min(shared, sent_from)
     cacheable = previous.input_tokens * shared // max(1, len(before))
     if shared < len(before):
+        opening = len(opening_of([turn for turn in turns if turn.turn_index < previous.turn_index]))
+        if previous.checkpoint_id != checkpoint_id and shared >= opening:
+            return Expectation(cacheable_tokens=cacheable, cause=Cause.CHECKPOINT.value)
         return Expectation(
             cacheable_tokens=cacheable, cause=f"{Cause.PREFIX_CHANGED.value}@{cacheable}"
         )

@@ -127,7 +127,7 @@ def _detail(
     return AffinityDetail(
         affinity_key=session.affinity_key,
         header=header_value(
-            session.affinity_key,
+            session.wire_key or session.affinity_key,
             session.epoch,
             secret=wire.secret or live.affinity_secret,
             plain=wire.plain,

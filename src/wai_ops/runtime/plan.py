@@ -14,7 +14,7 @@ from wai_ops.core.ids import uuid7
 from wai_ops.core.metadata import Metadata, to_header
 from wai_ops.core.prices import Model, PriceBook
 from wai_ops.runtime.affinity import Expectation, affinity_key, expect, header_value, touch
-from wai_ops.runtime.history import history_parts
+from wai_ops.runtime.history import current_checkpoint, history_parts
 from wai_ops.runtime.keeping import Keeper
 from wai_ops.runtime.record import Pricing
 from wai_ops.runtime.request import (
@@ -29,6 +29,7 @@ from wai_ops.runtime.request import (
     new_opening,
     worst_case,
 )
+from wai_ops.state.checkpoints import list_checkpoints
 from wai_ops.state.conversations import list_turns
 from wai_ops.state.live import LiveState
 from wai_ops.state.sessions import Session, find_session
@@ -86,6 +87,8 @@ class Prepared:
     affinity: str
     call: Call
     """Its metadata header names attempt 1."""
+    checkpoint_id: str | None
+    """The checkpoint that the request carries in place of the turns that it covers."""
     expected: Expectation
     pricing: Pricing
     open_turns: int
@@ -114,6 +117,9 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
     endpoint = endpoint_for(ask, model)
     key = affinity_key(ask.tenant, ask.workflow, ask.conversation_id)
     turns = list_turns(live, key) if live else []
+    checkpoints = list_checkpoints(live, key) if live else []
+    checkpoint = current_checkpoint(checkpoints)
+    checkpoint_id = None if checkpoint is None else checkpoint.checkpoint_id
     messages_json = new_messages(ask, turns, stored=keeper.json_text)
     opening = new_opening(ask, turns, stored=keeper.json_text)
     masked = keeper.count
@@ -123,7 +129,7 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
         tools_json = keeper.json_text(compact_json(list(ask.tools)))
     masked = keeper.count - masked
     kept_opening = f"{keeper.json_text(opening[:-1])}," if opening else ""
-    messages = message_text(turns, messages_json, len(opening))
+    messages = message_text(turns, messages_json, len(opening), checkpoint)
     session, _ = touch(
         find_session(live, key) if live else None,
         key=key,
@@ -134,7 +140,7 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
     )
     run_id = uuid7(now)
     affinity = _affinity_header(session, service, live)
-    estimated = estimate_input_tokens(turns, messages, messages_json, len(opening))
+    estimated = estimate_input_tokens(turns, messages, messages_json, len(opening), checkpoint_id)
     rates = around.prices.rates(ask.model, now)
     prepared = Prepared(
         ask=ask,
@@ -150,8 +156,15 @@ def prepare(ask: Ask, service: Service, around: Surroundings, live: LiveState | 
         turn_index=turns[-1].turn_index + 1 if turns else 0,
         affinity=affinity,
         call=Call(url="", headers={}, body=b"", streamed=ask.streamed),
+        checkpoint_id=checkpoint_id,
         expected=expect(
-            turns, text=messages, tools_json=tools_json, model=ask.model, session=session
+            turns,
+            text=messages,
+            tools_json=tools_json,
+            model=ask.model,
+            session=session,
+            checkpoints=checkpoints,
+            checkpoint_id=checkpoint_id,
         ),
         pricing=Pricing(
             rates=rates,
@@ -177,7 +190,10 @@ def _affinity_header(session: Session, service: Service, live: LiveState | None)
     if secret is None and not service.plain_affinity:
         return f"wai-{session.epoch}-<keyed hash: the first run makes the key>"
     return header_value(
-        session.affinity_key, session.epoch, secret=secret or b"", plain=service.plain_affinity
+        session.wire_key or session.affinity_key,
+        session.epoch,
+        secret=secret or b"",
+        plain=service.plain_affinity,
     )
 
 

@@ -15,7 +15,8 @@ from wai_ops.core.errors import UsageError
 from wai_ops.core.money import Cost, CostState, Rates, Usage, cost_of
 from wai_ops.core.prices import Model
 from wai_ops.core.tokens import TOKENS_PER_MESSAGE, estimate_tokens
-from wai_ops.runtime.history import compose, history_parts, opening_of
+from wai_ops.runtime.history import compose, history_parts, is_complete, opening_of
+from wai_ops.state.checkpoints import Checkpoint
 from wai_ops.state.conversations import Turn
 
 INLINE_PROMPT = ("inline", "0")
@@ -121,7 +122,7 @@ def new_opening(
     if ask.system is not None:
         messages = ({"role": "system", "content": ask.system},)
     opening = "".join(f"{compact_json(dict(message))}," for message in messages)
-    first = next((turn for turn in turns if history_parts(turn)), None)
+    first = next((turn for turn in turns if is_complete(turn)), None)
     if first is None or not opening:
         return opening
     kept = stored(opening[:-1]) + ","
@@ -138,9 +139,14 @@ def new_opening(
     )
 
 
-def message_text(turns: Sequence[Turn], messages_json: str, opening_chars: int = 0) -> str:
+def message_text(
+    turns: Sequence[Turn],
+    messages_json: str,
+    opening_chars: int = 0,
+    checkpoint: Checkpoint | None = None,
+) -> str:
     """All messages of a request as comma-joined JSON: the finished turns, then the new ones."""
-    return compose(turns, messages_json, opening_chars)
+    return compose(turns, messages_json, opening_chars, checkpoint=checkpoint)
 
 
 def reply_message(text: str, reasoning: str, tool_calls: Sequence[dict[str, Any]]) -> str:
@@ -182,10 +188,16 @@ def body_of(ask: Ask, *, endpoint: Endpoint, model: Model | None, messages: str)
 
 
 def estimate_input_tokens(
-    turns: Sequence[Turn], messages: str, messages_json: str, opening_chars: int = 0
+    turns: Sequence[Turn],
+    messages: str,
+    messages_json: str,
+    opening_chars: int = 0,
+    checkpoint_id: str | None = None,
 ) -> int:
     """Estimate a request's input: calibrated on the conversation's last request if there is one."""
     last = turns[-1] if turns and not opening_chars else None
+    if last is not None and last.checkpoint_id != checkpoint_id:
+        last = None  # a summary took the place of what it counted
     if last is not None and history_parts(last) and last.input_tokens is not None:
         reply = last.output_tokens or 0
         return last.input_tokens + reply + estimate_tokens(messages_json) + TOKENS_PER_MESSAGE

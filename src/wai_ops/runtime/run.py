@@ -26,6 +26,7 @@ from wai_ops.core.records import AttemptRecord
 from wai_ops.runtime.plan import Prepared, Service, Surroundings, headers_for, prepare
 from wai_ops.runtime.record import COMPLETE, complete, finished_after
 from wai_ops.runtime.request import Ask, reply_message
+from wai_ops.runtime.turn_cost import cost_of_attempts
 from wai_ops.state.conversations import TurnState, begin_turn, end_turn
 from wai_ops.state.live import LiveState
 from wai_ops.state.sessions import find_session, save_session
@@ -148,6 +149,7 @@ class _Run:
             messages_json=prepared.messages_json,
             masked_from=prepared.masked_from,
             opening_chars=prepared.opening_chars,
+            checkpoint_id=prepared.checkpoint_id,
             now=prepared.started_at,
         )
 
@@ -310,6 +312,8 @@ class _Run:
     def _end(
         self, prepared: Prepared, state: TurnState, reply_json: str | None, record: AttemptRecord
     ) -> None:
+        attempts = {each.attempt_id: each for each in (*self._attempts, record)}
+        cost_usd, cost_state = cost_of_attempts(attempts.values())
         end_turn(
             self._live,
             prepared.session.affinity_key,
@@ -318,6 +322,9 @@ class _Run:
             reply_json=reply_json,
             input_tokens=record.input_tokens,
             output_tokens=record.output_tokens,
+            cached_input_tokens=record.cached_input_tokens,
+            cost_usd=cost_usd,
+            cost_state=cost_state,
             now=record.finished_at or record.started_at,
         )
 

@@ -9,7 +9,7 @@ from wai_ops.state.live import SESSION, LiveState
 
 _COLUMNS = (
     "affinity_key, tenant, workflow, conversation_id, epoch, reason, created_at, last_used_at, "
-    "request_count"
+    "request_count, wire_key"
 )
 
 
@@ -26,6 +26,8 @@ class Session:
     created_at: datetime
     last_used_at: datetime
     request_count: int
+    wire_key: str | None = None
+    """The key that goes on the wire while this epoch lasts; None: its own."""
 
 
 def find_session(live: LiveState, affinity_key: str) -> Session | None:
@@ -57,9 +59,10 @@ def save_session(live: LiveState, session: Session, *, begins: bool) -> None:
         to_utc_text(session.created_at),
         to_utc_text(session.last_used_at),
         session.request_count,
+        session.wire_key,
     )
     live.execute(
-        f"insert or replace into session ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed columns
+        f"insert or replace into session ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed columns
         values,
     )
     if begins:
@@ -78,7 +81,9 @@ def save_session(live: LiveState, session: Session, *, begins: bool) -> None:
 
 
 def _session(row: tuple[Any, ...]) -> Session:
-    key, tenant, workflow, conversation_id, epoch, reason, created_at, last_used_at, count = row
+    key, tenant, workflow, conversation_id, epoch, reason, created_at, last_used_at, count, wire = (
+        row
+    )
     return Session(
         affinity_key=key,
         tenant=tenant,
@@ -89,4 +94,5 @@ def _session(row: tuple[Any, ...]) -> Session:
         created_at=parse_utc(created_at),
         last_used_at=parse_utc(last_used_at),
         request_count=count,
+        wire_key=wire,
     )
