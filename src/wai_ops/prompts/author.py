@@ -4,6 +4,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from wai_ops.core.secret_names import without_secrets
+
 _PATIENCE_S = 10
 
 
@@ -28,7 +30,7 @@ def _git_config(name: str, environ: Mapping[str, str], folder: Path) -> str:
         done = subprocess.run(  # noqa: S603 - no shell, nothing from outside in the list
             ["git", "config", "--get", name],  # noqa: S607 - git is where PATH says
             cwd=folder,
-            env=dict(environ),
+            env=without_secrets(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_PATIENCE_S,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wai_ops.core.secret_names import without_secrets
 from wai_ops.core.text import one_line
 from wai_ops.prompts.errors import PromptError
 from wai_ops.prompts.files import MAX_BYTES, check_relative
@@ -117,9 +118,9 @@ def _git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Of this process, with nothing fetched, asked for or written on the way."""
+    """Of this process without its secrets; nothing fetched, asked for or written on the way."""
     return {
-        **environ,
+        **without_secrets(environ),
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_LAZY_FETCH": "1",
