@@ -19,7 +19,10 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _MASK_KIND = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,19}\Z")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 _LINT_RULE = re.compile(r"WP\d{3}\Z", re.ASCII)
+_GUARD_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,19}\Z")
+_BUDGET = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,39}\Z")
 _PERIOD = re.compile(r"[1-9]\d{0,3}[hdw]\Z")
+_HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _MODEL = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+\Z")
 MAX_SECONDS = 7 * 86400
 MAX_USD = Decimal(1_000_000)
@@ -74,6 +77,10 @@ def _usd(value: Decimal) -> str | None:
     return None if 0 <= value <= MAX_USD else f"must be between 0 and {MAX_USD} dollars"
 
 
+def _limit_usd(value: Decimal) -> str | None:
+    return None if 0 < value <= MAX_USD else f"must be above 0 and at most {MAX_USD} dollars"
+
+
 def _name(value: str) -> str | None:
     if is_name(value):
         return None
@@ -106,6 +113,27 @@ def _price(price: Any) -> str | None:
         amount = getattr(price, name)
         if amount is not None and (problem := _usd(amount)):
             return f"{name} {problem}"
+    return None
+
+
+def host_problem(value: str) -> str | None:
+    """Say what keeps `value` from being a host name as URLs carry it; None when it is one."""
+    if not value.isascii():
+        return "must be a host name in ASCII: write its punycode form (xn--…)"
+    if not _HOST.match(value):
+        return "must be a host name in lower case, without scheme, port or path"
+    if value.rpartition(".")[2].isdigit():
+        return "must be a host name, not an address: requests to addresses are always refused"
+    return None
+
+
+def _addresses(value: str) -> str | None:
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        return "must be an address or a network such as 10.20.0.0/16"
     return None
 
 
@@ -146,6 +174,23 @@ LINT_RULE = Rule(
 )
 TOOL_PREFIX = Rule(_family_prefix)
 USD = Rule(_usd)
+HOST = Rule(host_problem)
+ADDRESSES = Rule(_addresses)
+LIMIT_USD = Rule(_limit_usd)
+BUDGET = Rule(
+    lambda value: (
+        None
+        if _BUDGET.match(value)
+        else "must be a short name: lower-case letters and digits, with dashes between them"
+    )
+)
+GUARD_PREFIX = Rule(
+    lambda value: (
+        None
+        if _GUARD_PREFIX.match(value)
+        else "must be lower-case letters, digits and dashes, at most 20 characters"
+    )
+)
 NAME = Rule(_name)
 MODEL = Rule(model_problem)
 URL = Rule(base_url_problem)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from wai_ops.config import rules
+from wai_ops.config.budget_settings import BudgetSettings, GuardSettings
 from wai_ops.core.prices import PriceOverride
 
 API_BASE_URL = "https://api.cloudflare.com/client/v4"
@@ -115,8 +116,10 @@ class SloSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSettings:
-    """How tools are grouped into families, and what a family may say."""
+    """Where tools are declared, how they are grouped into families, and what a family may say."""
 
+    folder: Annotated[Path, rules.FILE] = Path("tools")
+    """Relative to the folder of `wai.yaml`: `*.yaml` files that declare the tools of tool loops."""
     families: Mapping[Annotated[str, rules.TOOL_PREFIX], Annotated[str, rules.NAME]] = field(
         default_factory=dict
     )
@@ -125,6 +128,12 @@ class ToolSettings:
         field(default_factory=dict)
     )
     """Family -> the most output tokens that its calls' 95th percentile is to reach."""
+    result_tokens: Mapping[Annotated[str, rules.NAME], Annotated[int, rules.OUTPUT_TOKENS]] = field(
+        default_factory=dict
+    )
+    """Family -> the most tokens (estimated) of one result of its tools that a model is given."""
+    default_result_tokens: Annotated[int, rules.OUTPUT_TOKENS] = 2000
+    """The same, for families that `result_tokens` does not name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +244,19 @@ class PromptSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """Where policies lie, and which private addresses may be reached when one says so."""
+
+    folder: Annotated[Path, rules.FILE] = Path("policies")
+    """Relative to the folder of `wai.yaml`; once it is there, every run is governed."""
+    private_hosts: Mapping[
+        Annotated[str, rules.HOST], tuple[Annotated[str, rules.ADDRESSES], ...]
+    ] = field(default_factory=dict)
+    """Host name -> the private addresses (or networks) that may stand behind it, for outbound
+    rules with `allow_private`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that configures `wai`; credentials are not part of it."""
 
@@ -266,6 +288,8 @@ class Settings:
     redaction: RedactionSettings = field(default_factory=RedactionSettings)
     slo: SloSettings = field(default_factory=SloSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
+    budgets: Mapping[Annotated[str, rules.BUDGET], BudgetSettings] = field(default_factory=dict)
+    guards: GuardSettings = field(default_factory=GuardSettings)
     config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)
     """The `wai.yaml` that was read, if any. Not itself a setting."""
     origins: Mapping[str, str] = field(default_factory=dict, metadata=NOT_A_SETTING)

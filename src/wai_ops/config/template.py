@@ -115,12 +115,43 @@ defaults:
 #     support:
 #       ttft_p95_ms: 1500
 
-# Families of tools, by the beginning of a tool's name, and the output tokens they may ask for.
+# Where tools are declared. Families of tools, by the beginning of a tool's name, the output tokens
+# they may ask for, and how much of a result a model is given.
 # tools:
+#   folder: tools
 #   families:
 #     mcp__github__: github
 #   output_tokens_p95:
 #     github: 800
+#   result_tokens:
+#     github: 4000
+#   default_result_tokens: 2000
+
+# Where policies lie; once the folder is there, every run is governed. Which private addresses may
+# stand behind a host name, for outbound rules with allow_private.
+# policy:
+#   folder: policies
+#   private_hosts:
+#     crm.internal: ["10.20.0.0/16"]
+
+# What may be spent, by whom, in which window, and what holds it. How their objects on the
+# gateway are named, and what becomes of calls that no policy is about.
+# budgets:
+#   acme:
+#     scope:
+#       tenant: [acme]
+#     limit_usd: "50"
+#     window: monthly
+#     alignment: calendar
+#     per: [workflow]
+#     warn_at: [0.5, 0.8]
+#     action: block
+#     enforce: [policy, local]
+#     owner: finops
+# guards:
+#   prefix: wai
+#   unmatched: deny
+#   model_allowlists: false
 
 # Your own prices, in dollars per million tokens; they beat the price book.
 # prices:
