@@ -62,6 +62,12 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"timeouts.{name}", f"is longer than timeouts.total_s ({timeouts.total_s:g})"
     if retry.base_delay_s > retry.max_delay_s:
         yield "retry.base_delay_s", f"is longer than retry.max_delay_s ({retry.max_delay_s:g})"
+    checkpoints = settings.checkpoints
+    if 0 < checkpoints.every_turns <= checkpoints.keep_turns:
+        yield (
+            "checkpoints.keep_turns",
+            f"leaves nothing to sum up: checkpoints.every_turns is {checkpoints.every_turns}",
+        )
 
 
 def default_origins(record: object, prefix: str = "") -> dict[str, str]:

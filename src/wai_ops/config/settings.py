@@ -244,6 +244,23 @@ class PromptSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSettings:
+    """When the older turns of a conversation give way to a summary, and how that is made."""
+
+    every_turns: Annotated[int, rules.CHECKPOINT_TURNS] = 8
+    """Turns between two summaries; 0: none, the whole history is always sent."""
+    keep_turns: Annotated[int, rules.KEPT_TURNS] = 2
+    """The newest turns, which stay as they were said."""
+    max_tokens: Annotated[int, rules.OUTPUT_TOKENS] = 1000
+    """The most that a summary with its facts may take (estimated); larger ones are not used."""
+    model: Annotated[str | None, rules.MODEL] = None
+    """None: the cheapest one whose price and context are known; the conversation's own in a
+    governed project."""
+    prompt: Annotated[str | None, rules.TEXT] = None
+    """A frozen prompt in place of the built-in one: `name@3` or `name@production`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """Where policies lie, and which private addresses may be reached when one says so."""
 
@@ -285,6 +302,7 @@ class Settings:
     )
     cache: CacheSettings = field(default_factory=CacheSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
+    checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
     redaction: RedactionSettings = field(default_factory=RedactionSettings)
     slo: SloSettings = field(default_factory=SloSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)

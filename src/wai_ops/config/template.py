@@ -97,6 +97,16 @@ defaults:
 #     levels:
 #       WP006: ignore
 
+# When the older turns of a conversation give way to a summary (every_turns: 0 means never), how
+# many of the newest stay as they were said, and how large a summary may get. Without a model it is
+# the cheapest one whose price and context are known; without a prompt the built-in one.
+# checkpoints:
+#   every_turns: 8
+#   keep_turns: 2
+#   max_tokens: 1000
+#   model: "@cf/zai-org/glm-4.7-flash"
+#   prompt: checkpoint@production
+
 # The share of input that should come from the prefix cache, for wai report cache.
 # cache:
 #   target_ratio: 0.6
