@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from wai_ops.config import rules
+from wai_ops.config.audit_settings import AuditSettings
 from wai_ops.config.budget_settings import BudgetSettings, GuardSettings
 from wai_ops.core.prices import PriceOverride
 
@@ -308,6 +309,7 @@ class Settings:
     tools: ToolSettings = field(default_factory=ToolSettings)
     budgets: Mapping[Annotated[str, rules.BUDGET], BudgetSettings] = field(default_factory=dict)
     guards: GuardSettings = field(default_factory=GuardSettings)
+    policy: PolicySettings = field(default_factory=PolicySettings)
     config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)
     """The `wai.yaml` that was read, if any. Not itself a setting."""
     origins: Mapping[str, str] = field(default_factory=dict, metadata=NOT_A_SETTING)
