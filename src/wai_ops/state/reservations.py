@@ -6,7 +6,7 @@ reservation counts as spent until somebody does. A process that dies leaves its 
 (`LiveState.reconcile` marks them as unknown).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -93,10 +93,12 @@ def reserve(
     reservation_id: str,
     run_id: str,
     now: datetime,
+    is_enforced: bool = True,
 ) -> Shortage | None:
     """Set the amount aside in every budget, or say which one lacks room. Call in `write()`.
 
     The same key twice counts once, with the lower limit. Amounts are rounded up, limits down.
+    Where limits are not enforced, the amount is set aside whatever is said.
     """
     if not live.is_writing:  # read first and written later, the same room is given away twice
         raise RuntimeError("money is set aside inside of a write() only")
@@ -106,12 +108,9 @@ def reserve(
         place = (budget.key, _window(budget.window_start))
         if place not in tightest or budget.limit_usd < tightest[place].limit_usd:
             tightest[place] = budget
-    for (key, window), budget in tightest.items():
-        limit = _limit_pico(budget.limit_usd)
-        standing = _standing(live, key, window)
-        if sum(standing) + needed > limit:
-            balance = _balance(key, window, limit, standing)
-            return Shortage(balance=balance, needed_usd=to_usd(needed))
+    short = _shortage(live, tightest, needed)
+    if short is not None and is_enforced:
+        return short
     at = to_utc_text(now)
     for (key, window), budget in tightest.items():
         live.execute(
@@ -125,6 +124,18 @@ def reserve(
             "state, owner, run_id, reserved_at) values (?, ?, ?, ?, 'open', ?, ?, ?)",
             (reservation_id, key, window, needed, live.owner, run_id, at),
         )
+    return short
+
+
+def _shortage(
+    live: LiveState, budgets: Mapping[tuple[str, str], Budget], needed: int
+) -> Shortage | None:
+    for (key, window), budget in budgets.items():
+        limit = _limit_pico(budget.limit_usd)
+        standing = _standing(live, key, window)
+        if sum(standing) + needed > limit:
+            balance = _balance(key, window, limit, standing)
+            return Shortage(balance=balance, needed_usd=to_usd(needed))
     return None
 
 
