@@ -207,7 +207,7 @@ class PromptThresholds:
 
 
 class LintLevel(StrEnum):
-    """What a rule of `wai prompts lint` comes to in this project."""
+    """What a rule of `wai prompts lint` or `wai policy lint` comes to in this project."""
 
     IGNORE = "ignore"
     NOTE = "note"
@@ -262,6 +262,14 @@ class CheckpointSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyLintSettings:
+    """What `wai policy lint` looks for."""
+
+    levels: Mapping[Annotated[str, rules.POLICY_RULE], LintLevel] = field(default_factory=dict)
+    """Rule -> another level than its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """Where policies lie, and which private addresses may be reached when one says so."""
 
@@ -272,6 +280,7 @@ class PolicySettings:
     ] = field(default_factory=dict)
     """Host name -> the private addresses (or networks) that may stand behind it, for outbound
     rules with `allow_private`."""
+    lint: PolicyLintSettings = field(default_factory=PolicyLintSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

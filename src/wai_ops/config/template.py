@@ -142,7 +142,10 @@ defaults:
 # policy:
 #   folder: policies
 #   private_hosts:
-#     crm.internal: ["10.20.0.0/16"]
+#     intranet: ["10.20.0.0/16"]
+#   lint:
+#     levels:
+#       WG006: ignore
 
 # What may be spent, by whom, in which window, and what holds it. How their objects on the
 # gateway are named, and what becomes of calls that no policy is about.
