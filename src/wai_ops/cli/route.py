@@ -1,10 +1,6 @@
-"""`wai route`."""
+"""`wai route`: the commands on routing, each registering itself on the group's app."""
 
-from wai_ops.cli.app import new_app
+from wai_ops.cli import route_explain
+from wai_ops.cli.route_app import app
 
-app = new_app("Explain and backtest which model serves which risk.")
-
-
-@app.callback()
-def route() -> None:
-    """Explain and backtest which model serves which risk."""
+__all__ = ["app", "route_explain"]

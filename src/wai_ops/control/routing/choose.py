@@ -231,11 +231,14 @@ def switch_words(switch: Switch | None) -> str:
         return ""
     if not switch.lost_tokens:
         return f"; it leaves {switch.from_model}, where nothing is known to be cached"
-    cost = "an unknown amount" if switch.cost_usd is None else f"${switch.cost_usd:f}"
     return (
-        f"; it leaves {switch.from_model} and loses {switch.lost_tokens:,} cached tokens,"
-        f" {cost} to read them cold"
+        f"; it leaves {switch.from_model} and loses {switch.lost_tokens:,} cached tokens:"
+        f" {_usd(switch.cold_usd)} to read them here, {_usd(switch.warm_usd)} there"
     )
+
+
+def _usd(amount: Decimal | None) -> str:
+    return "an unknown price" if amount is None else f"${amount.normalize():f}"
 
 
 def _percent(share: Decimal) -> str:

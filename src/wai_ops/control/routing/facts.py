@@ -86,8 +86,10 @@ class Switch:
     from_model: str
     lost_tokens: int
     """Tokens that would have been read from the cache."""
-    cost_usd: Decimal | None
-    """What reading them cold costs over reading them warm, on the new model; None: not known."""
+    warm_usd: Decimal | None
+    """What reading them there would have cost; None: no known price."""
+    cold_usd: Decimal | None
+    """What reading them on the new model costs; None: no known price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,8 @@ class RouteChoice:
             record["switch"] = {
                 "from_model": self.switch.from_model,
                 "lost_tokens": self.switch.lost_tokens,
-                "cost_usd": _text(self.switch.cost_usd),
+                "warm_usd": _text(self.switch.warm_usd),
+                "cold_usd": _text(self.switch.cold_usd),
             }
         return record
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from wai_ops.control.routing.facts import ModelFacts, RouteFacts, Switch, expected_cost
-from wai_ops.core.money import USD_PER_NEURON, Rates
+from wai_ops.core.money import Rates
 
 _MILLION = Decimal(1_000_000)
 NOT_ALLOWED = "the policy does not allow it for tier {tier}"
@@ -75,13 +75,13 @@ def switch_to(facts: RouteFacts, model: str) -> Switch | None:
     if facts.conversation_model is None or facts.conversation_model == model:
         return None
     lost = facts.cached_tokens
-    rates = rates_of(facts, model)
-    cost = None
-    if rates is not None:
-        cached = rates.neurons_cached_in_per_m
-        more = rates.neurons_in_per_m - (rates.neurons_in_per_m if cached is None else cached)
-        cost = lost * more * USD_PER_NEURON / _MILLION
-    return Switch(from_model=facts.conversation_model, lost_tokens=lost, cost_usd=cost)
+    warm, cold = rates_of(facts, facts.conversation_model), rates_of(facts, model)
+    return Switch(
+        from_model=facts.conversation_model,
+        lost_tokens=lost,
+        warm_usd=None if warm is None else lost * warm.cached_in_usd_per_m / _MILLION,
+        cold_usd=None if cold is None else lost * cold.in_usd_per_m / _MILLION,
+    )
 
 
 def _is_priced(rates: Rates | None) -> bool:
