@@ -319,6 +319,7 @@ class Settings:
     budgets: Mapping[Annotated[str, rules.BUDGET], BudgetSettings] = field(default_factory=dict)
     guards: GuardSettings = field(default_factory=GuardSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)
     """The `wai.yaml` that was read, if any. Not itself a setting."""
     origins: Mapping[str, str] = field(default_factory=dict, metadata=NOT_A_SETTING)

@@ -147,6 +147,12 @@ defaults:
 #     levels:
 #       WG006: ignore
 
+# Who signs checkpoints of the decision log (a file of mode 0600, for the operator's commands alone)
+# and the public key that they must be signed with: wai audit keygen makes both.
+# audit:
+#   key_file: ~/.config/wai/audit.key
+#   verifier_key: example.com/wai+667d5619+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4
+
 # What may be spent, by whom, in which window, and what holds it. How their objects on the
 # gateway are named, and what becomes of calls that no policy is about.
 # budgets:
