@@ -5,7 +5,7 @@ hold something back both would be holes. What could take endless time or reach e
 refused as well: remote and circular references, patterns that RE2 cannot run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -125,12 +125,14 @@ def _compiled(pattern: str) -> Any:
         return "it holds half of a surrogate pair"
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern occurs in a text. A text that is no Unicode fits nothing."""
-    try:
-        return _compiled(pattern).search(text) is not None
-    except UnicodeEncodeError:
-        return False
+def matcher(pattern: str) -> Callable[[str], Any]:
+    """The search for a pattern without problems: a match, or None.
+
+    Half of a surrogate pair in a text raises UnicodeEncodeError, so that it is no way around a
+    denial.
+    """
+    search: Callable[[str], Any] = _compiled(pattern).search
+    return search
 
 
 class _Size:
