@@ -83,9 +83,10 @@ class Verdict:
 
     word: VerdictWord
     rule: str
-    """Which rule decided, as a path: `support.tools.crm_lookup`; `default` when none allowed it."""
+    """Which rule decided, as a path: `support.tools.crm.lookup`. When none allowed it: `default`
+    for a workflow without policy, else `default:` and the section that lacks one."""
     where: str
-    """`policies/support.yaml:12`; empty for the default."""
+    """`policies/support.yaml:12`; empty for a workflow without policy."""
     reason: str
     """One sentence for people."""
     policy_version: str
@@ -97,3 +98,8 @@ class Verdict:
     def permits(self) -> bool:
         """Whether the action may go on."""
         return self.word is VerdictWord.ALLOW or self.mode is Mode.OBSERVE
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether no rule allowed it; else a rule denied it, or wants an approval."""
+        return self.rule.startswith("default") and self.rule[7:8] in ("", ":")

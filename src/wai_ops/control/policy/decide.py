@@ -19,7 +19,13 @@ from wai_ops.control.policy.compiled import (
     fits_name,
 )
 from wai_ops.control.policy.model import Effect, Role
-from wai_ops.control.policy.paths import decoded, is_below, is_below_loosely, path_problem
+from wai_ops.control.policy.paths import (
+    decoded,
+    host_misread,
+    is_below,
+    is_below_loosely,
+    path_problem,
+)
 from wai_ops.core.text import one_line
 
 Answer = tuple[VerdictWord, str, str, str]
@@ -99,6 +105,8 @@ def _outbound(policy: WorkflowPolicy, action: Action) -> Answer:
     target = action.target
     if target is None:
         return _missing(policy, "outbound", "the request names no URL")
+    if host_misread(target.host):
+        return _missing(policy, "outbound", f"{_shown(target.host)} is not spelled as a host is")
     rules = policy.outbound_rules(target.host)
     if rules and (problem := path_problem(target.path)):
         return _missing(policy, "outbound", f"{problem}, so that no prefix can be trusted")

@@ -1,7 +1,7 @@
 """Policy files, read strictly: every problem of every file at once, with file, line and column."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def folder_label(folder: Path, root: Path) -> str:
     return os.path.normpath(folder)
 
 
-def load_contents(contents: Contents, label: str, problems: Problems = []) -> list[Loaded]:  # noqa: B006 - never changed
+def load_contents(contents: Contents, label: str, problems: Sequence[str] = ()) -> list[Loaded]:
     """Decode the files of one folder together. Raises UsageError with every problem of all."""
     loaded: list[Loaded] = []
     texts = list(problems)
@@ -64,6 +64,8 @@ def _load(content: bytes, label: str) -> tuple[Loaded | None, Problems]:
     from wai_ops.config.yaml_strict import parse
 
     document = parse(content, label)
+    if not isinstance(document.data, dict | None):  # which the parser has noted
+        return None, lines(label, document.problems)
     section, problems = validate(document, PolicySection)
     if document.is_complete and isinstance(document.data, dict):
         problems = [*problems, *_beyond_types(document)]

@@ -8,6 +8,8 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from wai_ops.config.rules import host_problem
+
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _TRAPS = {
@@ -19,6 +21,12 @@ _TRAPS = {
     **{f"{code:02x}": "an encoded control character" for code in range(0x20)},
 }
 _PLAIN = re.compile(r"[!$&'()*+,;=:@/A-Za-z0-9._~%|\[\]^-]*\Z")
+
+
+@lru_cache(maxsize=1024)
+def host_misread(host: str) -> bool:
+    """Whether a host is not spelled as the URL parser spells one: it could dodge a denial."""
+    return host_problem(host) is not None
 
 
 @lru_cache(maxsize=1024)
