@@ -1,10 +1,5 @@
-"""`wai policy`."""
+"""`wai policy`: the commands on policies, each registering itself on the group's app."""
 
-from wai_ops.cli.app import new_app
+from wai_ops.cli.policy_app import app
 
-app = new_app("Check, test, explain and backtest policies.")
-
-
-@app.callback()
-def policy() -> None:
-    """Check, test, explain and backtest policies."""
+__all__ = ["app"]

@@ -129,6 +129,10 @@ class Builder:
             places[key] = Place(rule=f"{name}.{key}", where=where)
         for tier_name in RANKS:
             places.setdefault(f"models.{tier_name}", places["models"])
+        for path in self._document.key_marks:
+            if path[: len(at) + 1] == (*at, "envelope") and len(path) <= len(at) + 2:
+                key = ".".join(map(str, path[len(at) :]))
+                places[key] = Place(rule=f"{name}.{key}", where=self.where(path))
         return MappingProxyType(places)
 
     def _tool(self, rule: ToolSection, at: DataPath, path: str) -> ToolRule:

@@ -102,8 +102,8 @@ class WorkflowPolicy:
     tools: tuple[ToolRule, ...]
     outbound: tuple[OutboundRule, ...]
     places: Mapping[str, Place]
-    """Section (`risk`, `models.low`, `tools`, …) -> its place; that of the workflow where the
-    section is left out."""
+    """Section (`risk`, `models.low`, `tools`, …) -> its place, with the line of the workflow where
+    the section is left out. `envelope` and `envelope.KEY` only where the file has them."""
     tools_by_name: Mapping[str, tuple[ToolRule, ...]]
     """Every name that is written out -> what `tool_rules` says of it."""
     wide_tools: tuple[ToolRule, ...]
@@ -120,6 +120,14 @@ class WorkflowPolicy:
             return ()
         found = self.tools_by_name.get(tool)
         return found if found is not None else about_tool(self.wide_tools, tool)
+
+    def tool_rule(self, tool: str) -> ToolRule | None:
+        """The first permission of the most exact name for a tool, whatever its arguments.
+
+        Which rule decided about a call says its verdict: `Registry.tool_rule(verdict.rule)`.
+        """
+        allows = (rule for rule in self.tool_rules(tool) if rule.effect is Effect.ALLOW)
+        return next(allows, None)
 
     def outbound_rules(self, host: str) -> tuple[OutboundRule, ...]:
         """The rules that speak about a host: the denials, then the permissions of the most
