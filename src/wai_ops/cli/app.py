@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "route": ("wai_ops.cli.route", "Explain and backtest which model serves which risk."),
     "audit": ("wai_ops.cli.audit", "Verify, prove, anchor and reconstruct recorded decisions."),
     "envelope": ("wai_ops.cli.envelope", "Show and reconcile money that is set aside."),
+    "budget": ("wai_ops.cli.budget", "Plan, push and prove budgets as guards of the gateway."),
     "affinity": ("wai_ops.cli.affinity", "Show, list and rotate affinity sessions."),
     "report": ("wai_ops.cli.report", "Answer questions from the ledger."),
     "logs": ("wai_ops.cli.logs", "Pull, import, check and export gateway logs."),

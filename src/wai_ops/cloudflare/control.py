@@ -215,6 +215,45 @@ class ControlPlane:
             f"the catalogue did not end within {MAX_PAGES} pages", where="GET /ai/models/search"
         )
 
+    def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Call what the package has no method for, or would re-spell; `path` is below the account.
+
+        Sent once. Returns the whole decoded answer.
+        """
+        import httpx
+        from cloudflare import APIError
+
+        send = getattr(self._sdk, method.lower())
+        options: dict[str, Any] = {"params": dict(query or {})}
+        sent = {} if method == "GET" else {"body": body}
+        try:
+            answer = send(
+                f"/accounts/{self._account_id}{path}",
+                cast_to=httpx.Response,
+                options=options,
+                **sent,
+            )
+        except APIError as error:
+            raise _translated(error, what) from error
+        try:
+            decoded = json.loads(answer.text)
+        except (ValueError, RecursionError) as error:
+            raise _odd_answer(what) from error
+        if not isinstance(decoded, dict):
+            raise _odd_answer(what)
+        if decoded.get("success") is False:
+            code, message = _first_error(decoded)
+            raise ApiError(message or "the call failed without a reason", where=what, code=code)
+        return decoded
+
     def _call(self, what: str, call: Callable[..., Any], *args: Any, **options: Any) -> _Answer:
         from cloudflare import APIError
 
@@ -308,13 +347,14 @@ def _odd_answer(what: str) -> ApiError:
 
 
 def _first_error(body: Any) -> tuple[int | None, str | None]:
-    """The first error of an answer, in the API's shape (`errors`) or the gateway's (`error`)."""
+    """The first error of an answer: a list in `errors` or `error`, or an object in `error`."""
     if not isinstance(body, dict):
         return None, None
     for name in ("errors", "error"):
         items = body.get(name)
-        if isinstance(items, list) and items and isinstance(items[0], dict):
-            code, message = items[0].get("code"), items[0].get("message")
+        first = items[0] if isinstance(items, list) and items else items
+        if isinstance(first, dict):
+            code, message = first.get("code"), first.get("message")
             return (
                 code if isinstance(code, int) else None,
                 one_line(message, 200) if isinstance(message, str) and message else None,

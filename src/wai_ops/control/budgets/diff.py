@@ -93,6 +93,16 @@ def owned_here(remote: Remote, owned: frozenset[Ref]) -> frozenset[Ref]:
     return owned & _objects(remote).keys()
 
 
+def bodies_of(remote: Remote, refs: frozenset[Ref]) -> dict[Ref, Mapping[str, Any]]:
+    """What is in force of these objects; one that is there twice counts once."""
+    found = {}
+    for ref, items in _objects(remote).items():
+        body = next((item.body for item in items if item.body is not None), None)
+        if ref in refs and body is not None:
+            found[ref] = body
+    return found
+
+
 def named_like_ours(remote: Remote, prefix: str) -> frozenset[Ref]:
     """The objects whose names begin with our prefix, whoever made them."""
     return frozenset(ref for ref in _objects(remote) if ref.name.startswith(f"{prefix}-"))
