@@ -33,7 +33,16 @@ _LONGEST_NAME = 200
 OutcomeWord = Literal["ok", "failed", "cancelled", "unknown"]
 
 
-class ApprovalNeeded(DeniedError):  # noqa: N818 - it says what is needed
+class RecordedDenial(DeniedError):  # noqa: N818 - it says what it is
+    """A refusal that is on record."""
+
+    def __init__(self, message: str, *, record: DecisionRecord, hint: str | None = None) -> None:
+        """Keep what was recorded of it."""
+        super().__init__(message, hint=hint)
+        self.record = record
+
+
+class ApprovalNeeded(RecordedDenial):
     """Policy allows this only after somebody has said yes."""
 
 
@@ -65,6 +74,7 @@ class Around(TypedDict, total=False):
     request_sha256: Required[str]
     """Of what is about to be sent, in hex."""
     run_id: str | None
+    attempt_id: str | None
     conversation_id: str | None
     turn_index: int | None
     parent_id: str | None
@@ -131,15 +141,21 @@ class Gate:
         self._keeper = keeper
 
     def decide(
-        self, action: Action, *, keeps_arguments: bool = False, **around: Unpack[Around]
+        self,
+        action: Action,
+        *,
+        said: Verdict | None = None,
+        keeps_arguments: bool = False,
+        **around: Unpack[Around],
     ) -> Permitted:
         """Ask the policies, record what they say and, if they permit it, that the action starts.
 
-        `keeps_arguments`: whether policy lets the masked arguments
+        `said`: the verdict where something else than the registry has judged (an envelope or a
+        budget in shadow mode, an operator's command). `keeps_arguments`: whether policy lets the masked arguments
         of the call be kept; their digest always is. Raises DeniedError, ApprovalNeeded among them,
         and DataError when nothing can be recorded: then nothing may be done.
         """
-        verdict = self._registry.decide(action)
+        verdict = said or self._registry.decide(action)
         record = self._record(action, verdict, around, keeps_arguments=keeps_arguments)
         if not verdict.permits:
             self._write_refused(record)
@@ -154,11 +170,18 @@ class Gate:
         return Permitted(self, record.decision_id, verdict)
 
     def refuse(
-        self, action: Action, rule: str, where: str, reason: str, **around: Unpack[Around]
+        self,
+        action: Action,
+        rule: str,
+        where: str,
+        reason: str,
+        *,
+        hint: str | None = None,
+        **around: Unpack[Around],
     ) -> NoReturn:
         """Record a refusal that is not the registry's (budget, envelope, URL), and raise it.
 
-        It holds in shadow mode as well. Raises DeniedError, or DataError as `decide` does.
+        It holds in shadow mode as well. `hint`: what to do next. Raises DeniedError, or DataError as `decide` does.
         """
         said = self._registry.decide(action)
         verdict = replace(
@@ -171,7 +194,7 @@ class Gate:
         )
         record = self._record(action, verdict, around, keeps_arguments=False)
         self._write_refused(record)
-        raise _denied(record)
+        raise _denied(record, hint)
 
     def write_end(self, decision_id: str, outcome: OutcomeWord, **facts: Unpack[EndFacts]) -> None:
         """Record the end of an action; `facts` as in `Permitted.end`."""
@@ -224,6 +247,7 @@ class Gate:
             approved_by=action.approved_by,
             request_sha256=around["request_sha256"],
             run_id=around.get("run_id"),
+            attempt_id=around.get("attempt_id"),
             conversation_id=around.get("conversation_id"),
             turn_index=around.get("turn_index"),
             parent_id=around.get("parent_id"),
@@ -285,13 +309,15 @@ def described(record: DecisionRecord) -> str:
     return record.kind if what is None else f"{record.kind} {one_line(what, 300)}"
 
 
-def _denied(record: DecisionRecord) -> DeniedError:
+def _denied(record: DecisionRecord, hint: str | None = None) -> RecordedDenial:
     needs = record.verdict == VerdictWord.NEEDS_APPROVAL.value
     word = "needs approval" if needs else "is refused"
     at = f" ({record.where})" if record.where else ""
-    kind = ApprovalNeeded if needs else DeniedError
+    see = f"wai audit show {record.decision_id}"
+    kind = ApprovalNeeded if needs else RecordedDenial
     return kind(
         f"{described(record)} {word} by {record.rule}{at}: {one_line(record.reason, 300)} "
         f"(decision {record.decision_id})",
-        hint=f"wai audit show {record.decision_id}",
+        record=record,
+        hint=f"{hint}; on record: {see}" if hint else f"see what is on record: {see}",
     )

@@ -2,13 +2,16 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from wai_ops.control.decisions.lines import measure, read_lines
+from wai_ops.control.decisions.log import FILE_NAME
 from wai_ops.control.decisions.record import Outcome, RecordType
 from wai_ops.core.clock import parse_utc
 
@@ -114,3 +117,15 @@ class Collector:
     def actions(self) -> Iterator[Told]:
         """The actions, in the order of the log."""
         yield from self._kept.values()
+
+
+def actions_of(folder: Path, *, run_ids: Collection[str]) -> Iterator[Told]:
+    """The actions of some runs, in the order of the log; one pass over it. Raises DataError."""
+    path = folder / FILE_NAME
+    wanted = frozenset(run_ids)
+    hint = b"" if len(wanted) != 1 else next(iter(wanted)).encode()
+    found = Collector(lambda decision: decision.get("run_id") in wanted, hint)
+    if wanted:
+        for line in read_lines(path, measure(path).whole_bytes):
+            found.take(line)
+    return found.actions()

@@ -216,7 +216,8 @@ def _notes(
     if late:
         yield f"{counted(late, 'decision')} after the last checkpoint that fits"
     if calls.left():
-        yield f"{counted(len(calls.left()), 'call')} without a decision: not governed, or another log"
+        without = counted(len(calls.left()), "call")
+        yield f"{without} without a decision: not governed, or in another log"
     if not asked:
         yield "no ledger was read: costs are those that the log has"
 

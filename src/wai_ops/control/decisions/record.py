@@ -74,6 +74,8 @@ class DecisionRecord:
     """Names the credential; nothing of the credential itself."""
     conversation_id: str | None = None
     run_id: str | None = None
+    attempt_id: str | None = None
+    """The attempt in live state that it is about."""
     turn_index: int | None = None
     model: str | None = None
     tool: str | None = None
