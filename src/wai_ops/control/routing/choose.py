@@ -33,7 +33,7 @@ from wai_ops.control.routing.model import FallbackClass, Routing, SwitchWhen
 
 _RISES = {RiskTier.LOW: 0, RiskTier.MEDIUM: 1, RiskTier.HIGH: 2}
 CONVERSATION = "conversation"
-"""The name of the rule that keeps a conversation on its model: it has no line of its own."""
+"""The name of the rule that keeps a conversation on its model: its line is that of the section."""
 
 
 def choose(routing: Routing, facts: RouteFacts) -> RouteChoice:

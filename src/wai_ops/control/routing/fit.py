@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from wai_ops.control.routing.facts import ModelFacts, RouteFacts, Switch, expected_cost
-from wai_ops.core.money import Rates
+from wai_ops.core.money import COST_DIGITS, Rates
 
 _MILLION = Decimal(1_000_000)
 NOT_ALLOWED = "the policy does not allow it for tier {tier}"
@@ -79,9 +79,13 @@ def switch_to(facts: RouteFacts, model: str) -> Switch | None:
     return Switch(
         from_model=facts.conversation_model,
         lost_tokens=lost,
-        warm_usd=None if warm is None else lost * warm.cached_in_usd_per_m / _MILLION,
-        cold_usd=None if cold is None else lost * cold.in_usd_per_m / _MILLION,
+        warm_usd=None if warm is None else _read(lost, warm.cached_in_usd_per_m),
+        cold_usd=None if cold is None else _read(lost, cold.in_usd_per_m),
     )
+
+
+def _read(tokens: int, usd_per_m: Decimal) -> Decimal:
+    return (tokens * usd_per_m / _MILLION).quantize(COST_DIGITS)
 
 
 def _is_priced(rates: Rates | None) -> bool:

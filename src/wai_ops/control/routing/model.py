@@ -154,7 +154,7 @@ class Routing:
         return f"{self.name}.{path}"
 
     def where(self, path: str) -> str:
-        """The `file:line` of a rule, of the nearest one above it, or empty."""
+        """The `file:line` of a rule, or of the nearest part around it that has one."""
         while path and path not in self.places:
             path = path.rpartition(".")[0]
         return self.places.get(path, "")
