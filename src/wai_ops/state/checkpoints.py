@@ -21,8 +21,8 @@ CheckpointState = Literal["making", "made", "skipped", "lost"]
 _COLUMNS = (
     "affinity_key, checkpoint_id, state, owner, covers_turn_index, after_turn_index, "
     "conversation_id, model, prompt_name, prompt_version, prompt_sha256, messages_json, "
-    "facts_json, replaced_json, tokens_before, tokens_after, cost_pico, cost_state, reason, "
-    "created_at, finished_at"
+    "summary, facts_json, replaced_json, tokens_before, tokens_after, cost_pico, cost_state, "
+    "reason, created_at, finished_at"
 )
 
 
@@ -46,6 +46,7 @@ class Checkpoint:
     prompt_sha256: str
     messages_json: str | None = None
     """The messages in place of the turns, as comma-joined JSON: the exact text that is sent."""
+    summary: str | None = None
     facts_json: str | None = None
     replaced_json: str | None = None
     tokens_before: int | None = None
@@ -89,6 +90,7 @@ def insert_checkpoint(live: LiveState, checkpoint: Checkpoint) -> None:
         item.prompt_version,
         item.prompt_sha256,
         item.messages_json,
+        item.summary,
         item.facts_json,
         item.replaced_json,
         item.tokens_before,
@@ -111,6 +113,7 @@ def finish_checkpoint(
     state: CheckpointState,
     now: datetime,
     messages_json: str | None = None,
+    summary: str | None = None,
     facts_json: str | None = None,
     replaced_json: str | None = None,
     tokens_before: int | None = None,
@@ -121,12 +124,13 @@ def finish_checkpoint(
 ) -> bool:
     """Write the outcome of what is being made. False: it is no longer there. Call in `write()`."""
     done = live.execute(
-        "update checkpoint set state = ?, messages_json = ?, facts_json = ?, replaced_json = ?, "
-        "tokens_before = ?, tokens_after = ?, cost_pico = ?, cost_state = ?, reason = ?, "
+        "update checkpoint set state = ?, messages_json = ?, summary = ?, facts_json = ?, "
+        "replaced_json = ?, tokens_before = ?, tokens_after = ?, cost_pico = ?, cost_state = ?, reason = ?, "
         "finished_at = ? where affinity_key = ? and checkpoint_id = ? and state = 'making'",
         (
             state,
             messages_json,
+            summary,
             facts_json,
             replaced_json,
             tokens_before,

@@ -71,6 +71,14 @@ def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
     return [_turn(row) for row in rows.fetchall()]
 
 
+def count_done(live: LiveState, affinity_key: str) -> int:
+    """How many turns of a conversation have their whole answer."""
+    count: int = live.execute(
+        "select count(*) from turn where affinity_key = ? and state = 'done'", (affinity_key,)
+    ).fetchone()[0]
+    return count
+
+
 def _turn(row: tuple[Any, ...]) -> Turn:
     values: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
     values["cost_usd"] = from_pico(values.pop("cost_pico"))

@@ -16,6 +16,7 @@ create table checkpoint (
     prompt_sha256 text not null,
     -- The messages that stand in place of the turns: the exact text that is sent.
     messages_json text,
+    summary text,
     facts_json text,
     replaced_json text,
     -- Estimates: what the turns that it covers take, and what the summary takes instead.
