@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, str]] = {
         "List, show, fork, export and delete conversations.",
     ),
     "prompts": ("wai_ops.cli.prompts", "Freeze, review, release and compare prompts."),
+    "tools": ("wai_ops.cli.tools", "List, check and call tools, under policy."),
     "policy": ("wai_ops.cli.policy", "Check, test, explain and backtest policies."),
     "route": ("wai_ops.cli.route", "Explain and backtest which model serves which risk."),
     "audit": ("wai_ops.cli.audit", "Verify, prove, anchor and reconstruct recorded decisions."),

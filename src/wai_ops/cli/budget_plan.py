@@ -36,6 +36,9 @@ def plan(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Save the plan, for wai budget push."),
     ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say why each form was chosen, and what passes it.")
+    ] = False,
     local: LocalOption = False,
     fmt: PlanFormatOption = PlanFormat.TABLE,
     as_json: JsonOption = False,
@@ -47,6 +50,7 @@ def plan(
     \b
     Examples:
       wai budget plan
+      wai budget plan --why
       wai budget plan -o plan.json
       wai budget plan --format github >> "$GITHUB_STEP_SUMMARY"
     """
@@ -61,7 +65,7 @@ def plan(
         made = plan_of(context, guards, compiled, state)
     if output is not None:
         save_plan(made, output)
-    show_plan(made, PlanFormat.JSON if as_json else fmt)
+    show_plan(made, PlanFormat.JSON if as_json else fmt, is_explained=why)
     if made.conflicts:
         raise typer.Exit(ExitCode.VERDICT_NO)
 
@@ -95,7 +99,7 @@ def drift(
         raise typer.Exit(ExitCode.VERDICT_NO)
 
 
-def show_plan(made: "Plan", fmt: PlanFormat) -> None:
+def show_plan(made: "Plan", fmt: PlanFormat, *, is_explained: bool = False) -> None:
     """Print a plan on stdout."""
     from wai_ops.cli.output import print_json
     from wai_ops.control.budgets.plan import plan_to_json
@@ -104,7 +108,10 @@ def show_plan(made: "Plan", fmt: PlanFormat) -> None:
     if fmt is PlanFormat.JSON:
         print_json(plan_to_json(made))
         return
-    text = to_markdown(made) if fmt is PlanFormat.GITHUB else to_text(made, has_colour=_colour())
+    if fmt is PlanFormat.GITHUB:
+        text = to_markdown(made)
+    else:
+        text = to_text(made, has_colour=_colour(), is_explained=is_explained)
     sys.stdout.write(text)
     sys.stdout.flush()
 

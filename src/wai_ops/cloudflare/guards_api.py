@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from wai_ops.cloudflare.control import MAX_PAGES, ApiError, ControlPlane
+from wai_ops.core.errors import UsageError
 from wai_ops.core.text import one_line
 
 _PER_PAGE = 50
@@ -31,12 +32,24 @@ class GuardsApi:
     def __init__(self, plane: ControlPlane, gateway_id: str) -> None:
         """Use an open control plane."""
         self._plane = plane
+        self._gateway_id = gateway_id
         self._gateway = f"/ai-gateway/gateways/{quote(gateway_id, safe='')}"
 
     def gateway(self) -> dict[str, Any]:
-        """The whole gateway object, as it is."""
+        """The whole gateway object, as it is. Raises UsageError when there is no such gateway."""
         what = "GET /ai-gateway/gateways/{gateway}"
-        return _object(self._plane.raw("GET", self._gateway, what=what).get("result"), what)
+        try:
+            answer = self._plane.raw("GET", self._gateway, what=what)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            raise UsageError(
+                f"the account has no gateway {self._gateway_id}",
+                hint="the first call through the default gateway makes it; another one is named "
+                "by `gateway` in wai.yaml",
+                where=what,
+            ) from error
+        return _object(answer.get("result"), what)
 
     def put_gateway(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Replace the gateway's settings. Returns the object as it is now."""

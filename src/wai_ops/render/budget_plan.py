@@ -5,11 +5,13 @@ Markdown they can end neither their cell nor their fence.
 """
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wai_ops.control.budgets.diff import Change, Op
-from wai_ops.control.budgets.native import Guard, Kind
+from wai_ops.control.budgets.native import Kind
 from wai_ops.control.budgets.normal import POLICY_FIELDS
 from wai_ops.control.budgets.plan import Plan
 from wai_ops.core.text import one_line
@@ -17,14 +19,16 @@ from wai_ops.render.markdown import escape
 
 _MARKS = {Op.CREATE: "+", Op.UPDATE: "~", Op.DELETE: "-"}
 _STYLES = {"+": "32", "~": "33", "-": "31", "!": "31;1", "#": "1"}
-_LONGEST = 160
+_DIFF_MARKS = {"+": "+", "-": "-", "~": "!", "!": "!", "#": "#"}
+_LONGEST = 240
+_ON_ONE_LINE = 60
 Line = tuple[str, str]
 """A mark that decides on the colour, and the text."""
 
 
-def to_text(plan: Plan, *, has_colour: bool) -> str:
-    """Lines for people."""
-    lines = list(plan_lines(plan))
+def to_text(plan: Plan, *, has_colour: bool, is_explained: bool = False) -> str:
+    """Lines for people. Explained: with the reason for each form, and what passes it."""
+    lines = list(plan_lines(plan, is_explained=is_explained))
     if not has_colour:
         return "".join(f"{text}\n" for _, text in lines)
     return "".join(
@@ -34,15 +38,15 @@ def to_text(plan: Plan, *, has_colour: bool) -> str:
 
 
 def to_markdown(plan: Plan) -> str:
-    """A review for a pull request: a headline, the changes as a diff, what to know."""
-    parts = [f"### wai budget plan: {escape(headline(plan))}", ""]
-    body = [text for _, text in _changes(plan.changes)]
-    if body:
-        # A fence that nothing inside can close.
-        longest = max((len(run) for run in _ticks(body)), default=0)
-        fence = "`" * max(3, longest + 1)
-        parts += [f"{fence}diff", *(_diff_line(text) for text in body), fence, ""]
-    parts += [f"- {escape(text.strip())}" for _, text in _remarks(plan) if text.strip()]
+    """A review for a pull request: a headline, then the changes and what to know, as a diff."""
+    lines = [
+        _diff_line(mark, text)
+        for mark, text in [*_changes(plan.changes), *_remarks(plan), *_held(plan)]
+    ]
+    # A fence that nothing inside can close.
+    longest = max((len(run) for run in re.findall("`+", "\n".join(lines))), default=0)
+    fence = "`" * max(3, longest + 1)
+    parts = [f"### wai budget plan: {escape(headline(plan))}", "", f"{fence}diff", *lines, fence]
     return "\n".join(parts) + "\n"
 
 
@@ -58,11 +62,12 @@ def headline(plan: Plan) -> str:
     return text + (f", {len(plan.conflicts)} in the way" if plan.conflicts else "")
 
 
-def plan_lines(plan: Plan) -> Iterator[Line]:
+def plan_lines(plan: Plan, *, is_explained: bool) -> Iterator[Line]:
     """All lines, each with its mark."""
     yield "#", headline(plan)
     yield from _changes(plan.changes)
     yield from _remarks(plan)
+    yield from _held(plan, is_explained=is_explained)
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[Line]:
@@ -85,7 +90,13 @@ def _field(mark: str, name: str, before: str | None, after: str | None) -> Itera
     if mark == "+":
         yield mark, f"      {name}: {after}"
     elif before != after:
-        yield mark, f"      {name}: {before or '(none)'} -> {after or '(none)'}"
+        was, will = before or "(none)", after or "(none)"
+        if len(was) + len(will) <= _ON_ONE_LINE:
+            yield mark, f"      {name}: {was} -> {will}"
+        else:
+            yield mark, f"      {name}:"
+            yield mark, f"        {was}"
+            yield mark, f"     -> {will}"
 
 
 def _remarks(plan: Plan) -> Iterator[Line]:
@@ -112,33 +123,45 @@ def _remarks(plan: Plan) -> Iterator[Line]:
         yield "!", "Asked for, and not possible:"
         for item in unfit:
             yield "!", f"  ! {item.budget} as {item.form.value}: {_clean(item.why)}"
-    yield from _held(plan)
 
 
-def _held(plan: Plan) -> Iterator[Line]:
-    """Each budget with its forms, why, and what passes them."""
-    names = sorted({g.budget for g in plan.guards if g.budget} | {x.budget for x in plan.local})
-    if names:
+def _held(plan: Plan, *, is_explained: bool = False) -> Iterator[Line]:
+    """Each budget with the forms that hold it; explained: why, and what passes them."""
+    forms = _forms(plan)
+    if forms:
         yield " ", ""
-        yield "#", "How budgets are held:"
-    for name in names:
-        forms = {guard.form.value: guard for guard in plan.guards if guard.budget == name}
-        for form, guard in forms.items():
-            yield " ", f"  {name}: {form}, because {guard.why}"
-            yield from _gaps(guard)
-        for held in plan.local:
-            if held.budget == name:
-                yield " ", f"  {name}: local, because {held.why}"
-                for gap in held.gaps:
-                    yield " ", f"      passes: {gap}"
+        yield "#", "How budgets are held:" if is_explained else "Held by (--why explains):"
+    for name in sorted(forms):
+        if not is_explained:
+            yield " ", f"  {name}: {' and '.join(forms[name])}"
+            continue
+        for form, (why, gaps) in forms[name].items():
+            yield " ", f"  {name}: {form}"
+            yield from _wrapped(f"because {why}")
+            for gap in gaps:
+                yield from _wrapped(f"- {gap}")
         for item in plan.unfit:
             if item.budget == name and not item.is_wanted:
-                yield " ", f"      not {item.form.value}: {item.why}"
+                yield from _wrapped(f"not {item.form.value}: {item.why}")
 
 
-def _gaps(guard: Guard) -> Iterator[Line]:
-    for gap in guard.gaps:
-        yield " ", f"      passes: {gap}"
+def _forms(plan: Plan) -> dict[str, dict[str, tuple[str, tuple[str, ...]]]]:
+    """Budget -> form -> why, and what passes it."""
+    found: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {}
+    for guard in plan.guards:
+        if guard.budget:
+            found.setdefault(guard.budget, {})[guard.form.value] = (guard.why, guard.gaps)
+    for held in plan.local:
+        found.setdefault(held.budget, {})["local"] = (held.why, held.gaps)
+    return found
+
+
+def _wrapped(text: str) -> Iterator[Line]:
+    indent = " " * (8 if text.startswith("- ") else 6)
+    for line in textwrap.wrap(
+        text, 78, initial_indent=" " * 6, subsequent_indent=indent, break_on_hyphens=False
+    ):
+        yield " ", line
 
 
 def _flat(kind: Kind, body: Mapping[str, Any] | None) -> dict[str, str]:
@@ -149,8 +172,21 @@ def _flat(kind: Kind, body: Mapping[str, Any] | None) -> dict[str, str]:
         body = {name: body[name] for name in POLICY_FIELDS if name in body}
     if kind is Kind.ROUTE:
         elements = body.get("elements") or []
-        body = {str(item.get("id")): item for item in elements if isinstance(item, Mapping)}
+        return {_clean(str(e.get("id"))): _element(e) for e in elements if isinstance(e, Mapping)}
     return dict(_leaves(body, ""))
+
+
+def _element(element: Mapping[str, Any]) -> str:
+    """`rate {...} success -> model, fallback -> cheaper`."""
+    outputs = element.get("outputs")
+    ways = [
+        f"{name} -> {target.get('elementId')}"
+        for name, target in (outputs.items() if isinstance(outputs, Mapping) else ())
+        if isinstance(target, Mapping)
+    ]
+    properties = element.get("properties")
+    inner = " " + json.dumps(properties, ensure_ascii=False) if properties else ""
+    return _clean(f"{element.get('type')}{inner} {', '.join(ways)}".rstrip())
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
@@ -165,20 +201,9 @@ def _clean(text: str) -> str:
     return one_line(text, _LONGEST)
 
 
-def _ticks(lines: Sequence[str]) -> Iterator[str]:
-    for line in lines:
-        run = ""
-        for char in line:
-            run = run + char if char == "`" else ""
-            if run:
-                yield run
-
-
-def _diff_line(text: str) -> str:
+def _diff_line(mark: str, text: str) -> str:
     """A mark in the first column, which is what colours a diff."""
-    stripped = text.strip()
-    if stripped[:1] in {"+", "-"}:
-        return f"{stripped[0]} {stripped[1:].strip()}"
-    if stripped[:1] == "~":
-        return f"! {stripped[1:].strip()}"
-    return f"  {text}"
+    if mark not in _DIFF_MARKS:
+        return f"  {text}".rstrip()
+    bare = text.strip().removeprefix(mark).strip()
+    return f"{_DIFF_MARKS[mark]} {' ' * max(0, len(text) - len(text.lstrip()) - 2)}{bare}"

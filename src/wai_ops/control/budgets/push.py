@@ -21,6 +21,7 @@ from wai_ops.control.budgets.simulate import SimulationProblem, simulate_guard
 from wai_ops.control.budgets.state_file import GatewayState, Push, StateFile
 from wai_ops.core.clock import Clock, to_utc_text
 from wai_ops.core.errors import DeniedError, RemoteError
+from wai_ops.core.text import counted
 
 
 class Moved(DeniedError):  # noqa: N818 - it says what happened
@@ -146,7 +147,7 @@ def _push_policies(changes: Sequence[Change], api: GuardsApi, watcher: Watcher) 
             where="POST .../policies/commit",
             hint="see what is in force: wai budget plan",
         )
-    watcher.step(f"committed {len(staged)} policies")
+    watcher.step(f"committed {counted(len(staged), 'policy', 'policies')}")
 
 
 def _take_back(staged: Sequence[tuple[str, Change]], api: GuardsApi) -> None:
