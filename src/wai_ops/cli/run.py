@@ -1,6 +1,7 @@
 """`wai run`: one prompt, sent once, recorded and priced."""
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,9 @@ from wai_ops.cli.options import JsonOption
 from wai_ops.core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from wai_ops.cloudflare.decode import Delta
+    from wai_ops.cli.run_governance import Said
+    from wai_ops.cli.run_sink import TerminalSink
+    from wai_ops.core.errors import DeniedError
     from wai_ops.runtime.request import Ask
     from wai_ops.runtime.run import Finished
 
@@ -77,6 +80,24 @@ def run(
     tools: Annotated[
         Path | None, typer.Option("--tools", help="A JSON list of tool definitions.")
     ] = None,
+    risk: Annotated[
+        str | None,
+        typer.Option("--risk", metavar="low|medium|high", help="Risk tier; else the policy's."),
+    ] = None,
+    justification: Annotated[
+        str | None,
+        typer.Option("--justification", metavar="TEXT", help="Why; kept with the decision."),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", metavar="CLASS", help="A class of data that goes out; repeatable."),
+    ] = None,
+    budget_wait: Annotated[
+        float,
+        typer.Option(
+            "--budget-wait", metavar="SECONDS", min=0, max=3600, help="Wait for others' money."
+        ),
+    ] = 5.0,
     endpoint: Annotated[
         str,
         typer.Option(
@@ -105,7 +126,8 @@ def run(
     """Send one prompt; record and price the call.
 
     The answer goes to stdout as it arrives, with control characters made harmless; --json prints
-    one exact result object instead. Every attempt is recorded before it is sent.
+    one exact result object instead. Every attempt is recorded before it is sent. With a folder of
+    policies every attempt is also decided upon first, and its worst case set aside.
 
     \b
     Examples:
@@ -115,8 +137,11 @@ def run(
       wai run --prompt triage@production -c c1 --dry-run --var ticket=late
       wai run --tenant acme --workflow support --conversation c1 "Hello"
       wai run --dry-run --json "What would this cost?"
+      wai run --workflow support --risk high --justification "ticket 1234" "Refund it?"
     """
+    from wai_ops.cli.run_governance import Said
     from wai_ops.cli.run_input import build_ask
+    from wai_ops.cli.run_sink import TerminalSink
 
     context: AppContext = ctx.obj
     ask, check = build_ask(
@@ -140,35 +165,40 @@ def run(
         endpoint=endpoint,
         no_stream=no_stream,
     )
+    said = Said(risk=risk, justification=justification, data=data or (), wait_s=budget_wait)
     if dry_run:
-        _show_plan(context, ask, as_json=as_json, local=local)
+        _show_plan(context, ask, said, as_json=as_json, local=local)
     else:
         names = [("tenant", ask.tenant), ("workflow", ask.workflow)]
         names += [("conversation", conversation)] if conversation else []
         names += [("prompt", ask.prompt_name)] if prompt else []
-        sink = _Sink(as_json=as_json, reasoning=reasoning)
-        _run(context, ask, check, sink, names, local=local, quiet=quiet, as_json=as_json)
+        sink = TerminalSink(as_json=as_json, reasoning=reasoning)
+        _run(context, ask, check, sink, names, said, local=local, quiet=quiet, as_json=as_json)
 
 
 def _run(
     context: AppContext,
     ask: "Ask",
     check: Any,
-    sink: "_Sink",
+    sink: "TerminalSink",
     names: list[tuple[str, str]],
+    said: "Said",
     *,
     local: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
+    from wai_ops.cli.run_governance import governance_of, registry_of
     from wai_ops.cli.run_service import service_of, surroundings_of
     from wai_ops.cli.target import open_connection
     from wai_ops.config.credentials import Role
+    from wai_ops.core.errors import DeniedError
     from wai_ops.runtime.run import execute
     from wai_ops.state.live import LiveState
     from wai_ops.state.names import remember_names
 
     state_dir = context.settings.state_dir
+    registry = registry_of(context, said)
     with open_connection(context, role=Role.RUNTIME, local=local) as connection:
         # Not closed: the last one to close writes the whole log back into the database, which
         # takes longer than everything else after the answer. Every step is committed already.
@@ -177,12 +207,31 @@ def _run(
         around = surroundings_of(context, service.token)
         around.keeper.refuse_names(dict(names))
         remember_names(state_dir, names)
-        finished = execute(ask, service, around, live, sink, check=check)
+        governance = None
+        if registry is not None:
+            governance = governance_of(
+                context, registry, said, live=live, keeper=around.keeper, token=service.token
+            )
+        try:
+            finished = execute(ask, service, around, live, sink, check=check, governance=governance)
+        except DeniedError as error:
+            if as_json:
+                _print_refusal(error)
+            raise
     _present(finished, check, sink, quiet=quiet, as_json=as_json)
 
 
+def _print_refusal(error: "DeniedError") -> None:
+    """Print what was refused, and by which rule, for a program to read."""
+    from wai_ops.cli.output import print_json
+    from wai_ops.runtime.governed_refusal import Refused
+
+    if isinstance(error, Refused):
+        print_json(error.told())
+
+
 def _present(
-    finished: "Finished", check: Any, sink: "_Sink", *, quiet: bool, as_json: bool
+    finished: "Finished", check: Any, sink: "TerminalSink", *, quiet: bool, as_json: bool
 ) -> None:
     # Little is imported here: it would all stand between the last byte and the prompt.
     from wai_ops.core.failures import FailureClass
@@ -245,6 +294,8 @@ def _summary(finished: "Finished") -> str:
     cache = record.affinity_result or "no answer"
     if record.affinity_cause:
         cache += f" ({record.affinity_cause})"
+    if finished.governed is not None:
+        cache += f"; decision {finished.governed.decisions[-1].decision_id}"
     place = f"{record.tenant}/{record.workflow} {record.conversation_id}.{record.turn_index}"
     if (release := finished.prepared.ask.release) is not None:
         canary = f" (canary of {release.label})" if release.canary else ""
@@ -252,89 +303,33 @@ def _summary(finished: "Finished") -> str:
     return f"{place}: {tokens}; {money}; {', '.join(times)}; affinity {cache}"
 
 
-def _show_plan(context: AppContext, ask: "Ask", *, as_json: bool, local: bool) -> None:
+def _show_plan(
+    context: AppContext, ask: "Ask", said: "Said", *, as_json: bool, local: bool
+) -> None:
+    from wai_ops.cli.run_governance import dry_governance, registry_of
     from wai_ops.cli.run_service import dry_service, surroundings_of
     from wai_ops.runtime.plan import prepare
     from wai_ops.runtime.preview import preview_of
     from wai_ops.state.live import LiveState
 
+    registry = registry_of(context, said)
     service = dry_service(context, local=local, placeholder=_PLACEHOLDER)
     around = surroundings_of(context)
     state_dir = context.settings.state_dir
-    if LiveState.exists(state_dir):
-        with LiveState.open(state_dir, clock=context.clock) as live:
-            prepared = prepare(ask, service, around, live)
-    else:
-        prepared = prepare(ask, service, around, None)
-    preview = preview_of(prepared)
+    with ExitStack() as stack:
+        live = None
+        if LiveState.exists(state_dir):
+            live = stack.enter_context(LiveState.open(state_dir, clock=context.clock))
+        if registry is None:
+            preview = preview_of(prepare(ask, service, around, live))
+        else:
+            from wai_ops.runtime.governed_preview import governed_preview
+
+            governance = dry_governance(registry, said)
+            preview = governed_preview(governance, ask, service, around, live)
     if as_json:
         from wai_ops.cli.output import print_json
 
         print_json(preview)
     else:
         sys.stdout.write(preview.to_text())
-
-
-class _Sink:
-    """Shows a run on the terminal while it happens."""
-
-    def __init__(self, *, as_json: bool, reasoning: bool) -> None:
-        self._as_json = as_json
-        self._reasoning = reasoning
-        self._ends_line = True
-        self._wrote_reasoning = False
-        self._held = ""
-        # A stdout that cannot encode a character must not end a paid answer.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")
-
-    def delta(self, delta: "Delta") -> None:
-        from wai_ops.core.text import printable
-
-        if delta.kind == "reasoning" and self._reasoning:
-            sys.stderr.write(self._on_stderr(printable(delta.text)))
-            sys.stderr.flush()
-            self._wrote_reasoning = True
-        elif delta.kind == "text" and not self._as_json:
-            if self._wrote_reasoning:
-                sys.stderr.write(self._held + "\n")
-                self._held = ""
-                self._wrote_reasoning = False
-            sys.stdout.write(printable(delta.text))
-            sys.stdout.flush()
-            self._ends_line = delta.text.endswith("\n")
-
-    def _on_stderr(self, text: str) -> str:
-        """Mask known credentials; the beginning of one is held back until it is told apart."""
-        text = diagnostics.hide_secrets(self._held + text)
-        held = max((_overlap(text, form) for form in diagnostics.secret_forms()), default=0)
-        self._held = text[len(text) - held :]
-        return text[: len(text) - held]
-
-    def notice(self, text: str) -> None:
-        self._end_line()
-        diagnostics.note(text)
-
-    def finish(self, tool_calls: list[dict[str, Any]]) -> None:
-        """End the line; print tool calls, one JSON object a line: they are the answer."""
-        self._end_line()
-        for call in tool_calls:
-            from wai_ops.cli.output import to_json_line
-
-            sys.stdout.write(to_json_line(call["function"]) + "\n")
-        sys.stdout.flush()
-
-    def _end_line(self) -> None:
-        if self._held:
-            sys.stderr.write(self._held + "\n")
-            self._held = ""
-        if not self._ends_line:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-            self._ends_line = True
-
-
-def _overlap(text: str, form: str) -> int:
-    """How many of the last characters may be the beginning of `form`."""
-    longest = min(len(text), len(form) - 1)
-    return next((size for size in range(longest, 0, -1) if text.endswith(form[:size])), 0)

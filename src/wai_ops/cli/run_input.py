@@ -80,6 +80,8 @@ def build_ask(
         tools=_tools(tools),
         streamed=not no_stream and schema is None,
         endpoint=_endpoint(endpoint),
+        is_model_fixed=model is not None,
+        is_output_fixed=max_tokens is not None,
     )
     if prompt is None:
         return ask, check
@@ -122,6 +124,8 @@ def _with_prompt(
         prompt_name=use.name,
         prompt_version=use.version,
         release=use.release,
+        limits=use.limits,
+        is_model_fixed=use.model is not None,
         max_output_tokens=use.max_output_tokens or ask.max_output_tokens,
         temperature=ask.temperature if use.temperature is None else use.temperature,
         seed=use.seed,

@@ -71,9 +71,9 @@ class _Front:
             tags=self._texts("tags"),
             lint=self._lint(),
             lines={
-                str(key[0]): mark.line
+                ".".join(map(str, key)): mark.line
                 for key, mark in self._document.key_marks.items()
-                if len(key) == 1
+                if len(key) == 1 or (len(key) == 2 and key[0] == "envelope")
             },
         )
         if self._document.problems:

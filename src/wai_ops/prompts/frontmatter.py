@@ -79,4 +79,5 @@ class FrontMatter:
     tags: tuple[str, ...] = ()
     lint: LintChoice = field(default_factory=LintChoice, compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
-    """Top-level key -> its line in the prompt file; empty for a frozen version."""
+    """Top-level key, or `envelope.key` -> its line in the prompt file; empty for a frozen
+    version."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from wai_ops.core.text import one_line, printable
+from wai_ops.runtime.governed_result import GovernedPreview
 from wai_ops.runtime.plan import Prepared
 from wai_ops.runtime.request import PromptRelease
 
@@ -40,6 +41,8 @@ class RunPreview:
     out_usd_per_m: Decimal | None
     price_source: str | None
     price_as_of: str | None
+    governed: GovernedPreview | None
+    """What would be decided and set aside; null: the project has no policies."""
 
     def _release_text(self) -> list[str]:
         """Which version this is, and why."""
@@ -71,10 +74,12 @@ class RunPreview:
                 f"${self.worst_case_usd.normalize():f} "
                 f"(prices: {self.price_source}, {self.price_as_of})"
             )
+        if self.governed is not None:
+            lines += self.governed.to_lines()
         return "\n".join(lines) + "\n"
 
 
-def preview_of(prepared: Prepared) -> RunPreview:
+def preview_of(prepared: Prepared, governed: GovernedPreview | None = None) -> RunPreview:
     """Describe a prepared run without its token."""
     ask, rates = prepared.ask, prepared.pricing.rates
     return RunPreview(
@@ -98,4 +103,5 @@ def preview_of(prepared: Prepared) -> RunPreview:
         out_usd_per_m=rates.out_usd_per_m if rates else None,
         price_source=rates.source if rates else None,
         price_as_of=rates.as_of if rates else None,
+        governed=governed,
     )

@@ -23,7 +23,8 @@ from wai_ops.prompts.release import Policy, work_refusal
 from wai_ops.prompts.rendering import render_messages, typed_values
 from wai_ops.prompts.source import SUFFIX, Source, parse_source
 from wai_ops.prompts.version import digest, work_version
-from wai_ops.runtime.request import PromptRelease
+from wai_ops.runtime.prompt_limits import limits_of_prompt, workflow_of
+from wai_ops.runtime.request import PromptLimits, PromptRelease
 
 _SAMPLING = ("top_p", "top_k", "frequency_penalty", "presence_penalty", "repetition_penalty")
 
@@ -61,6 +62,8 @@ class PromptUse:
     tools: list[dict[str, Any]] | None
     workflow: str | None
     """What the envelope says."""
+    limits: PromptLimits | None
+    """What else it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +152,8 @@ def use_prompt(
         sampling=_sampling(front),
         schema=None if schema is None else dict(schema),
         tools=[dict(tool) for tool in tools] or None,
-        workflow=_workflow(source),
+        workflow=workflow_of(source),
+        limits=limits_of_prompt(source),
     )
 
 
@@ -286,13 +290,6 @@ def _sampling(front: FrontMatter) -> dict[str, Any]:
     if front.parameters.stop is not None:
         said["stop"] = list(front.parameters.stop)
     return said
-
-
-def _workflow(source: Source) -> str | None:
-    value = source.front.envelope.get("workflow")
-    if value is None or isinstance(value, str):
-        return value
-    raise PromptError("envelope: workflow must be text", where=source.path)
 
 
 def _decimal(value: float | None) -> Decimal | None:

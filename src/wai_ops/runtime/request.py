@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from wai_ops.config.envelope import Envelope
 from wai_ops.core.errors import UsageError
 from wai_ops.core.money import Cost, CostState, Rates, Usage, cost_of
 from wai_ops.core.prices import Model
@@ -49,6 +50,16 @@ class PromptRelease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptLimits:
+    """What the envelope of a prompt says besides the workflow. It can only tighten a policy."""
+
+    envelope: Envelope
+    risk_tier: str | None
+    places: Mapping[str, str]
+    """Key -> `prompts/triage.prompt:7`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One question, with everything that decides the answer."""
 
@@ -65,6 +76,12 @@ class Ask:
     prompt_name: str = INLINE_PROMPT[0]
     prompt_version: str = INLINE_PROMPT[1]
     release: PromptRelease | None = None
+    limits: PromptLimits | None = None
+    """Of the prompt's envelope; None: it has none."""
+    is_model_fixed: bool = False
+    """Whoever asks, or the prompt, names the model: nothing is routed, and nothing falls back."""
+    is_output_fixed: bool = False
+    """Whoever asks gives the output limit: an envelope refuses it rather than lower it."""
     max_output_tokens: int
     temperature: Decimal | None = None
     seed: int | None = None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from wai_ops.runtime.governed_result import RunGoverned
 from wai_ops.runtime.request import PromptRelease
 
 
@@ -111,4 +112,6 @@ class RunResult:
     event_id: str | None
     ray_id: str | None
     attempts: list[RunAttempt]
+    governed: RunGoverned | None
+    """What was decided, set aside and charged; null: the project has no policies."""
     error: RunError | None

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wai_ops._version import __version__
 from wai_ops.cloudflare.decode import Delta
@@ -30,6 +30,10 @@ from wai_ops.runtime.turn_cost import cost_of_attempts
 from wai_ops.state.conversations import TurnState, begin_turn, end_turn
 from wai_ops.state.live import LiveState
 from wai_ops.state.sessions import find_session, save_session
+
+if TYPE_CHECKING:
+    from wai_ops.runtime.governed import Governance
+    from wai_ops.runtime.governed_result import RunGoverned
 
 
 class Sink(Protocol):
@@ -53,6 +57,20 @@ class Finished:
     reply: Reply
     stop_reason: str | None
     total_ms: float
+    governed: "RunGoverned | None" = None
+    """What was decided, set aside and charged; None: no policy holds here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """Send again at once, on another model."""
+
+    prepared: Prepared
+    reason: str
+
+
+Step = Again | Stop | Instead
+"""What follows an attempt."""
 
 
 def execute(
@@ -63,17 +81,22 @@ def execute(
     sink: Sink,
     *,
     check: Callable[[Reply], None] | None = None,
+    governance: "Governance | None" = None,
 ) -> Finished:
     """Run it. Records every attempt; raises only what the user did (Ctrl-C, a closed pipe).
 
     `check` may judge a complete answer (a schema) by setting the reply's failure.
-    Raises DataError, with nothing sent, when live state cannot be written.
+    Raises DataError, with nothing sent, when live state cannot be written, and DeniedError, with
+    nothing sent either, when `governance` refuses.
     """
-    run = _Run(service, around, live, sink, check)
-    return run.execute(ask)
+    if governance is None:
+        return Run(service, around, live, sink, check).execute(ask)
+    from wai_ops.runtime.governed_run import GovernedRun
+
+    return GovernedRun(service, around, live, sink, check, governance=governance).execute(ask)
 
 
-class _Run:
+class Run:
     """The moving parts of one execution."""
 
     def __init__(
@@ -84,6 +107,7 @@ class _Run:
         sink: Sink,
         check: Callable[[Reply], None] | None,
     ) -> None:
+        """Nothing happens yet."""
         self._service = service
         self._around = around
         self._live = live
@@ -93,13 +117,39 @@ class _Run:
         self._masked_in_reply = 0
 
     def execute(self, ask: Ask) -> Finished:
+        """Send it, again where that may help, and record every attempt."""
         clock = self._around.clock
         started = clock.monotonic()
+        prepared, announced = self._open(ask)
+        self._say_opened(prepared)
+        with CallTransport(self._service.base_url, clock) as transport:
+            while True:
+                reply, record = self._attempt(prepared, announced, transport)
+                step = self._next(prepared, record, reply, clock.monotonic() - started)
+                self._seal(prepared, reply, record, final=isinstance(step, Stop))
+                if reply.interrupt is not None:
+                    raise reply.interrupt
+                gone_on = step if isinstance(step, Stop) else self._go_on(prepared, record, step)
+                if isinstance(gone_on, Stop):
+                    return Finished(
+                        prepared=prepared,
+                        attempts=self._attempts,
+                        reply=reply,
+                        stop_reason=gone_on.reason if reply.failure else None,
+                        total_ms=(clock.monotonic() - started) * 1000,
+                    )
+                prepared, announced = gone_on
+
+    def _open(self, ask: Ask) -> tuple[Prepared, AttemptRecord]:
+        """Take the conversation's next turn and announce its first attempt."""
         with self._live.write():
             # Planned inside the transaction, so that no other process takes the same turn.
             prepared = prepare(ask, self._service, self._around, self._live)
             self._reserve(prepared)
-            announced = self._announce(prepared, attempt=1)
+            return prepared, self._announce(prepared, attempt=1)
+
+    def _say_opened(self, prepared: Prepared) -> None:
+        ask = prepared.ask
         if prepared.open_turns:
             self._sink.notice(
                 f"{prepared.open_turns} turn(s) of this conversation are still running; "
@@ -111,24 +161,6 @@ class _Run:
                 f"{ask.prompt_version}, which begins otherwise: its cached prefix is lost"
             )
         self._say_masked(prepared.masked_count)
-        with CallTransport(self._service.base_url, clock) as transport:
-            while True:
-                reply, record = self._attempt(prepared, announced, transport)
-                elapsed_s = clock.monotonic() - started
-                decision = self._decide(prepared, record, reply, elapsed_s)
-                final = isinstance(decision, Stop)
-                self._seal(prepared, reply, record, final=final)
-                if reply.interrupt is not None:
-                    raise reply.interrupt
-                if isinstance(decision, Stop):
-                    return Finished(
-                        prepared=prepared,
-                        attempts=self._attempts,
-                        reply=reply,
-                        stop_reason=decision.reason if reply.failure else None,
-                        total_ms=(clock.monotonic() - started) * 1000,
-                    )
-                announced = self._wait(prepared, record, decision)
 
     def _reserve(self, prepared: Prepared) -> None:
         session = prepared.session
@@ -153,11 +185,13 @@ class _Run:
             now=prepared.started_at,
         )
 
-    def _announce(self, prepared: Prepared, *, attempt: int) -> AttemptRecord:
+    def _announce(
+        self, prepared: Prepared, *, attempt: int, attempt_id: str | None = None
+    ) -> AttemptRecord:
         ask, service = prepared.ask, self._service
         now = self._around.clock.now()
         record = AttemptRecord(
-            attempt_id=uuid7(now),
+            attempt_id=attempt_id or uuid7(now),
             run_id=prepared.run_id,
             started_at=now,
             tenant=ask.tenant,
@@ -187,6 +221,7 @@ class _Run:
         try:
             with self._live.write():
                 self._live.seal(record.attempt_id, records.to_json(record))
+                self._settle(record)
                 if final:
                     self._close_turn(prepared, reply, record)
         except DataError as error:
@@ -196,6 +231,9 @@ class _Run:
             ) from error
         self._attempts.append(record)
         self._say_masked(self._masked_in_reply)
+
+    def _settle(self, record: AttemptRecord) -> None:
+        """What else has to happen in the transaction that seals an attempt: nothing."""
 
     def _say_masked(self, count: int) -> None:
         if count:
@@ -247,9 +285,9 @@ class _Run:
                 return named
         return prices.served_model(prepared.ask.model, at)
 
-    def _decide(
+    def _next(
         self, prepared: Prepared, record: AttemptRecord, reply: Reply, elapsed_s: float
-    ) -> Again | Stop:
+    ) -> Step:
         if reply.failure is None or reply.interrupt is not None:
             return Stop("done")
         return decide(
@@ -280,20 +318,34 @@ class _Run:
             total += max(worst, record.cost_usd or Decimal(0))
         return total
 
-    def _wait(self, prepared: Prepared, record: AttemptRecord, decision: Again) -> AttemptRecord:
+    def _go_on(
+        self, prepared: Prepared, record: AttemptRecord, step: Again | Instead
+    ) -> tuple[Prepared, AttemptRecord] | Stop:
+        """Pause if need be, and announce the next attempt; or close the turn and say why not."""
         billed = "" if record.cost_state == CostState.NONE else "; it may have been billed"
-        self._sink.notice(
-            f"attempt {record.attempt} failed ({record.error_type}{billed}): "
-            f"trying again in {decision.delay_s:.1f} s"
-        )
+        failed = f"attempt {record.attempt} failed ({record.error_type}{billed}): "
         try:
-            self._around.clock.sleep(decision.delay_s)
-            with self._live.write():
-                return self._announce(prepared, attempt=record.attempt + 1)
+            if isinstance(step, Again):
+                self._sink.notice(f"{failed}trying again in {step.delay_s:.1f} s")
+                self._around.clock.sleep(step.delay_s)
+            else:
+                self._sink.notice(f"{failed}{step.reason}")
+                prepared = step.prepared
+            announced = self._announce_next(prepared, record.attempt + 1)
         except BaseException:
             with self._live.write():
                 self._end(prepared, "failed", None, record)
             raise
+        if isinstance(announced, Stop):
+            with self._live.write():
+                self._end(prepared, "failed", None, record)
+            return announced
+        return prepared, announced
+
+    def _announce_next(self, prepared: Prepared, attempt: int) -> AttemptRecord | Stop:
+        """Announce a further attempt; Stop: there must be none."""
+        with self._live.write():
+            return self._announce(prepared, attempt=attempt)
 
     def _close_turn(self, prepared: Prepared, reply: Reply, record: AttemptRecord) -> None:
         """Keep what arrived. Only a complete answer becomes part of the history."""

@@ -85,6 +85,7 @@ def result_of(finished: Finished, *, output: Any = None) -> RunResult:
             )
             for attempt in finished.attempts
         ],
+        governed=finished.governed,
         error=_error(finished),
     )
 

@@ -25,12 +25,12 @@ _MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warm:
-    """How many tokens the beginning of the messages was, as the model itself reported."""
+    """A request whose beginning was sent before, byte for byte, to the same model."""
 
     tokens: int
-    """Input of the earlier request that this one continues, byte for byte."""
-    message_bytes: int
-    """The bytes of its messages: those of the new request that need no bound."""
+    """Input of that earlier request, as the model reported it."""
+    rest: bytes
+    """What this request has beyond it: only this needs a bound."""
 
 
 def input_bound(
@@ -38,20 +38,21 @@ def input_bound(
     tools: Sequence[Mapping[str, Any]] | None = None,
     warm: Warm | None = None,
 ) -> int:
-    """An upper bound of the input tokens of a request.
-
-    `warm` replaces the bound of a prefix by the count that the same model reported for it.
-    """
-    if warm is not None:
-        return warm.tokens + max(0, len(body) - warm.message_bytes) + TEMPLATE_TOKENS
+    """An upper bound of the input tokens of a request."""
+    text = body if warm is None else warm.rest
+    known = 0 if warm is None else warm.tokens
     if not tools:
-        return len(body) + TEMPLATE_TOKENS
-    # Templates print tools anew: indented, and perhaps with escapes for what is not ASCII.
+        return known + len(text) + TEMPLATE_TOKENS
+    # Templates print calls of tools anew, perhaps with escapes for what is not ASCII.
+    escapes = ESCAPED_BYTES * sum(1 for byte in text if byte >= 0xC0)
+    return known + len(text) + escapes + TOOL_TEMPLATE_TOKENS + (0 if warm else _grown(tools))
+
+
+def _grown(tools: Sequence[Mapping[str, Any]]) -> int:
+    """How much longer the definitions of tools may be where a template indents and escapes them."""
     compact = json.dumps(list(tools), ensure_ascii=False, separators=(",", ":"))
     indented = json.dumps(list(tools), ensure_ascii=True, indent=4)
-    escapes = ESCAPED_BYTES * sum(1 for byte in body if byte >= 0xC0)
-    grown = max(0, len(indented) - len(compact.encode("utf-8", "surrogatepass")))
-    return len(body) + grown + escapes + TOOL_TEMPLATE_TOKENS
+    return max(0, len(indented) - len(compact.encode("utf-8", "surrogatepass")))
 
 
 def worst_usd(input_tokens: int, output_tokens: int, rates: Rates | None) -> Decimal | None:

@@ -55,8 +55,11 @@ def fit_output(limits: Limits, asked: int, *, is_given: bool) -> int | Breach:
     )
 
 
-def first_breach(limits: Limits, facts: CallFacts) -> Breach | None:
-    """The first limit that the call would pass, besides those that calls share."""
+def first_breach(limits: Limits, facts: CallFacts, *, is_shared: bool = False) -> Breach | None:
+    """The first limit that the call would pass, besides the room in budgets that calls share.
+
+    `is_shared`: other budgets than the envelope's hold, so that the price must be known.
+    """
     envelope = limits.envelope
     if envelope.max_turns is not None and facts.turn_index >= envelope.max_turns:
         return Breach(
@@ -73,14 +76,11 @@ def first_breach(limits: Limits, facts: CallFacts) -> Breach | None:
             reason=f"the request is about {facts.estimated_input_tokens} tokens of at most {most}",
             hint="shorten the prompt, set checkpoints, or begin another conversation",
         )
-    return money_breach(limits, facts)
+    return money_breach(limits, facts, is_shared=is_shared)
 
 
 def money_breach(limits: Limits, facts: CallFacts, *, is_shared: bool = False) -> Breach | None:
-    """Why the turn's own money does not do, or why no price is none.
-
-    `is_shared`: other budgets than the envelope's hold, so that the price must be known.
-    """
+    """Why the turn's own money does not do, or that no price is known; `is_shared` as above."""
     envelope = limits.envelope
     if not envelope.has_money and not is_shared:
         return None

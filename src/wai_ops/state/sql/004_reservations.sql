@@ -24,3 +24,6 @@ create table reservation (
     primary key (reservation_id, budget_key)
 ) strict, without rowid;
 create index reservation_of_budget on reservation (budget_key, window_start);
+
+-- The risk tier that a turn was of. Null: no policy held.
+alter table turn add column risk_tier text;
