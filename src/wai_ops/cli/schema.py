@@ -35,6 +35,7 @@ RECORDS: dict[str, str] = {
     "prompts render": "wai_ops.prompts.detail:Rendering",
     "prompts show": "wai_ops.prompts.detail:PromptDetail",
     "prompts verify": "wai_ops.prompts.verify:VerifyReport",
+    "route explain": "wai_ops.control.routing.explain:RouteExplanation",
 }
 """Commands whose --json is one record: command -> the dataclass of that record."""
 
@@ -90,6 +91,7 @@ TABLES: dict[str, str] = {
     "report timeline": "wai_ops.observe.reports.timeline:TimelineRow",
     "report tools": "wai_ops.observe.reports.tools:ToolFamilyRow",
     "report tools --by tool": "wai_ops.observe.reports.tools:ToolRow",
+    "route backtest": "wai_ops.control.routing.backtest:BacktestRow",
 }
 """Commands whose --json is a table: command -> the dataclass of its rows."""
 
