@@ -1,21 +1,16 @@
 """The group `wai policy`. Its commands register themselves when `cli/policy.py` imports them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from wai_ops.cli.app import new_app
 from wai_ops.cli.context import AppContext
 
 if TYPE_CHECKING:
+    from wai_ops.control.policy.compiled import WorkflowPolicy
     from wai_ops.control.policy.registry import Registry
 
 app = new_app("Check, test, explain and backtest policies.")
-
-WorkflowOption = Annotated[
-    str | None, typer.Option("--workflow", metavar="NAME", help="Only of this workflow.")
-]
 
 
 @app.callback()
@@ -47,3 +42,19 @@ def load_policies(context: AppContext) -> "Registry":
 
     folder, root = policy_place(context)
     return load_registry(folder, root)
+
+
+def known_workflow(registry: "Registry", name: str) -> "WorkflowPolicy":
+    """The policy of a workflow. Raises UsageError that names the nearest one."""
+    from wai_ops.config.problems import nearest
+    from wai_ops.core.errors import UsageError
+    from wai_ops.core.text import one_line
+
+    policy = registry.workflow(name)
+    if policy is None:
+        near = nearest(name, registry.workflows)
+        raise UsageError(
+            f"no policy names workflow {one_line(name, 120)}",
+            hint=f"did you mean {near}?" if near else "see: wai policy show",
+        )
+    return policy

@@ -88,3 +88,18 @@ def _folder_reason(error: OSError) -> str:
     if error.errno == errno.ENOTDIR:
         return "is no folder"
     return f"cannot be read: {error.strerror}"
+
+
+def line_at(root: Path, where: str) -> str:
+    """The text of the line that `file:line` names; empty when it cannot be read any more."""
+    name, _, number = where.rpartition(":")
+    path = root / name
+    try:
+        descriptor = os.open(path.parent, _FOLDER)
+        try:
+            content = _content(descriptor, path.name)
+        finally:
+            os.close(descriptor)
+        return content.decode("utf-8", "replace").split("\n")[int(number) - 1].strip()
+    except (OSError, ValueError, IndexError):
+        return ""

@@ -17,6 +17,8 @@ from wai_ops.control.policy.model import (
     WorkflowSection,
 )
 from wai_ops.control.policy.schema import plain, schema_problems
+from wai_ops.control.routing.check import routing_problems
+from wai_ops.control.routing.model import placed
 from wai_ops.core.text import one_line
 
 
@@ -104,6 +106,18 @@ def _contradictions(section: PolicySection, document: Document) -> Iterator[Prob
             text = f"`{workflow.default_risk}` is not among the tiers of `risk`"
             yield _problem(document, (*at, "default_risk"), text)
         yield from _rules(workflow, at, document)
+        yield from _routing(name, workflow, at, document)
+
+
+def _routing(
+    name: str, workflow: WorkflowSection, at: DataPath, document: Document
+) -> Iterator[Problem]:
+    if workflow.routing is None:
+        return
+    path: DataPath = (*at, "routing")
+    routing = placed(workflow.routing, document, path, workflow=name)
+    for found in routing_problems(routing, tiers=workflow.risk, allowed=workflow.models):
+        yield _problem(document, (*path, *found.path), found.message)
 
 
 def _rules(workflow: WorkflowSection, at: DataPath, document: Document) -> Iterator[Problem]:
