@@ -151,9 +151,10 @@ class Gate:
         """Ask the policies, record what they say and, if they permit it, that the action starts.
 
         `said`: the verdict where something else than the registry has judged (an envelope or a
-        budget in shadow mode, an operator's command). `keeps_arguments`: whether policy lets the masked arguments
-        of the call be kept; their digest always is. Raises DeniedError, ApprovalNeeded among them,
-        and DataError when nothing can be recorded: then nothing may be done.
+        budget in shadow mode, an operator's command). `keeps_arguments`: whether policy lets the
+        masked arguments of the call be kept; their digest always is. Raises RecordedDenial,
+        ApprovalNeeded among them, and DataError when nothing can be recorded: then nothing may be
+        done.
         """
         verdict = said or self._registry.decide(action)
         record = self._record(action, verdict, around, keeps_arguments=keeps_arguments)
@@ -181,7 +182,8 @@ class Gate:
     ) -> NoReturn:
         """Record a refusal that is not the registry's (budget, envelope, URL), and raise it.
 
-        It holds in shadow mode as well. `hint`: what to do next. Raises DeniedError, or DataError as `decide` does.
+        It holds in shadow mode as well. `hint`: what to do next. Raises RecordedDenial, or
+        DataError as `decide` does.
         """
         said = self._registry.decide(action)
         verdict = replace(

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ class Told:
         return NOT_STARTED if permitted else REFUSED
 
     @property
+    def verdict(self) -> str:
+        """What was said; `(shadow)` where it stopped nothing."""
+        is_shadow = self.decision["mode"] == "observe"
+        return str(self.decision["verdict"]) + (" (shadow)" if is_shadow else "")
+
+    @property
     def what(self) -> str:
         """The thing acted on: a request line, a tool or a model."""
         at = self.decision.get("target")
@@ -68,6 +75,14 @@ class _Head(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Head).decode
+
+
+def to_money(text: str | None) -> Decimal | None:
+    """Dollars as a record has them; None for what is none."""
+    try:
+        return None if text is None else Decimal(text)
+    except InvalidOperation:
+        return None
 
 
 @dataclass(slots=True)

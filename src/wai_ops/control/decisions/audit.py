@@ -104,6 +104,18 @@ def latest_checkpoint(
     return None
 
 
+def needed_checkpoint(folder: Path, keys: Collection[VerifierKey]) -> tuple[Checkpoint, bytes]:
+    """As `latest_checkpoint`. Raises UsageError when there is none."""
+    found = latest_checkpoint(folder, keys)
+    if found is None:
+        raise UsageError(
+            "the log has no checkpoint yet",
+            where=str(folder),
+            hint="whoever holds the key signs one: wai audit checkpoint",
+        )
+    return found
+
+
 def _opened(name: str, note: bytes, keys: Collection[VerifierKey]) -> Checkpoint:
     found = open_checkpoint(note, keys)
     stem = name.removesuffix(".txt")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wai_ops.config.files import read_small_file
+from wai_ops.control.decisions.audit import needed_checkpoint
 from wai_ops.control.decisions.checkpoint import Checkpoint, open_checkpoint
 from wai_ops.control.decisions.lines import measure, read_lines
 from wai_ops.control.decisions.log import FILE_NAME
@@ -24,7 +26,7 @@ from wai_ops.control.decisions.merkle import (
     root_from_inclusion,
 )
 from wai_ops.control.decisions.note import BadNoteError, VerifierKey
-from wai_ops.core.errors import DataError
+from wai_ops.core.errors import DataError, UsageError
 
 _HOW = (
     "1. check the signature of `checkpoint` (a C2SP signed note) with the log's verifier key",
@@ -89,6 +91,37 @@ def make_proof(
         against=older and older[1],
         consistency=tuple(since.roots()),
     )
+
+
+def prove_record(
+    folder: Path,
+    index: int,
+    keys: Collection[VerifierKey],
+    older: tuple[Checkpoint, bytes] | None = None,
+) -> Proof:
+    """Prove a record against the newest checkpoint. Raises UsageError, DataError."""
+    newer = needed_checkpoint(folder, keys)
+    if index >= newer[0].size:
+        raise UsageError(
+            f"record {index} is not in the last checkpoint, which has {newer[0].size:,}",
+            hint="sign a new one: wai audit checkpoint",
+        )
+    if older is not None and older[0].size > newer[0].size:
+        raise UsageError(
+            f"the checkpoint to compare with has {older[0].size:,} records, the newest here "
+            f"{newer[0].size:,}",
+            hint="records were lost, or this is an old copy; see: wai audit verify",
+        )
+    return make_proof(folder, index, newer, older)
+
+
+def older_checkpoint(path: Path, keys: Collection[VerifierKey]) -> tuple[Checkpoint, bytes]:
+    """Read a checkpoint that was kept. Raises UsageError for what is none."""
+    note = read_small_file(path)
+    try:
+        return open_checkpoint(note, keys), note
+    except BadNoteError as error:
+        raise UsageError(f"is no checkpoint of this log: {error}", where=str(path)) from error
 
 
 def to_plain(proof: Proof) -> dict[str, Any]:

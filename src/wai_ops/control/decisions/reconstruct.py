@@ -5,12 +5,12 @@ level tells how far the result can be relied on.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 
-from wai_ops.control.decisions.actions import NOT_STARTED, REFUSED, Told
+from wai_ops.control.decisions.actions import NOT_STARTED, REFUSED, Told, to_money
 from wai_ops.control.decisions.audit import Audit
 from wai_ops.control.decisions.record import Outcome
 from wai_ops.core.table import Table, Unit, Verdict, col
@@ -56,6 +56,46 @@ class ActionRow:
     decision_id: str | None = col("Decision", default=None)
     parent_id: str | None = col("Part of", default=None)
     credential_id: str | None = col("Credential", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionLine:
+    """What of an action fits into one line for people."""
+
+    number: int | None = col("#", Unit.COUNT)
+    at: datetime | None = col("Time", Unit.TIME)
+    turn_index: int | None = col("Turn", Unit.COUNT)
+    actor: str | None = col("Who")
+    kind: str = col("Action")
+    what: str = col("What")
+    justification: str | None = col("Why")
+    verdict: str | None = col("Verdict")
+    rule: str | None = col("Rule")
+    policy_version: str | None = col("Policy")
+    outcome: str | None = col("Outcome")
+    cost_usd: Decimal | None = col("Cost", Unit.USD)
+
+
+def in_brief(table: Table[ActionRow]) -> Table[ActionLine]:
+    """The same with the columns that people read; nothing is left out of other formats."""
+    names = [item.name for item in fields(ActionLine)]
+
+    def line(row: ActionRow) -> ActionLine:
+        values = {name: getattr(row, name) for name in names}
+        why = values["justification"]
+        values["justification"] = why and one_line(why, 80)
+        if row.error_type:
+            values["outcome"] = f"{row.outcome}: {one_line(row.error_type, 40)}"
+        return ActionLine(**values)
+
+    return Table(
+        row_type=ActionLine,
+        rows=[line(row) for row in table.rows],
+        title=table.title,
+        notes=table.notes,
+        verdict=table.verdict,
+        total=None if table.total is None else line(table.total),
+    )
 
 
 def reconstruct(
@@ -130,7 +170,7 @@ class _Calls:
 def _row(told: Told, calls: _Calls) -> ActionRow:
     decision, end = told.decision, told.end or {}
     call = calls.of(told)
-    cost, state = _money(end.get("cost_usd")), end.get("cost_state")
+    cost, state = to_money(end.get("cost_usd")), end.get("cost_state")
     if call is not None and (cost is None or call.cost_state == "confirmed"):
         cost, state = call.cost_usd, call.cost_state
     return ActionRow(
@@ -143,7 +183,7 @@ def _row(told: Told, calls: _Calls) -> ActionRow:
         kind=decision["kind"],
         what=told.what,
         justification=decision["justification"],
-        verdict=decision["verdict"] + (" (shadow)" if decision["mode"] == "observe" else ""),
+        verdict=told.verdict,
         rule=decision["rule"],
         where=decision.get("where"),
         policy_version=decision["policy_version"],
@@ -180,13 +220,6 @@ def _of_call(call: Call) -> ActionRow:
         cost_usd=call.cost_usd,
         cost_state=call.cost_state,
     )
-
-
-def _money(text: str | None) -> Decimal | None:
-    try:
-        return None if text is None else Decimal(text)
-    except InvalidOperation:
-        return None
 
 
 def _missing(told: Iterable[Told], facts: Facts | None) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from wai_ops.control.decisions.checkpoint import Checkpoint
 from wai_ops.control.decisions.merkle import Frontier, leaf_hash
 from wai_ops.control.decisions.record import MAX_RECORD_BYTES
 from wai_ops.core.errors import DataError
@@ -65,16 +66,18 @@ def _full(levels: list[list[bytes]], done: list[int]) -> Iterator[tuple[str, byt
         level += 1
 
 
-def export_tiles(lines: Iterable[bytes], note: bytes, size: int, folder: Path) -> int:
+def export_tiles(lines: Iterable[bytes], at: Checkpoint, note: bytes, folder: Path) -> int:
     """Write the records that a checkpoint covers, the checkpoint last; return how many files came.
 
-    Files that are there already must say the same. Raises DataError.
+    Files that are there already must say the same. Raises DataError, also when the records are
+    not those that were signed: then there is no new checkpoint.
     """
     from wai_ops.config.files import write_atomically
 
     count = 0
+    tree = Frontier()
     try:
-        for name, content in tiles_of(islice(lines, size)):
+        for name, content in tiles_of(_counted(islice(lines, at.size), tree)):
             path = folder / name
             if path.is_file():
                 if path.read_bytes() != content:
@@ -87,6 +90,13 @@ def export_tiles(lines: Iterable[bytes], note: bytes, size: int, folder: Path) -
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             count += 1
+        if (tree.size, tree.root()) != (at.size, at.root):
+            raise DataError(
+                "the log is not the one that was signed: the export has no new checkpoint",
+                where=str(folder),
+                hint="see what is wrong: wai audit verify",
+            )
+        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / CHECKPOINT, note)
         (folder / CHECKPOINT).chmod(0o644)
     except OSError as error:
@@ -94,6 +104,12 @@ def export_tiles(lines: Iterable[bytes], note: bytes, size: int, folder: Path) -
             f"cannot export: {error.strerror or error}", where=str(error.filename or folder)
         ) from error
     return count
+
+
+def _counted(lines: Iterable[bytes], tree: Frontier) -> Iterator[bytes]:
+    for line in lines:
+        tree.add(leaf_hash(line))
+        yield line
 
 
 def is_export(folder: Path) -> bool:
