@@ -6,7 +6,7 @@ want user and assistant in turn.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wai_ops.core.tokens import TOKENS_PER_MESSAGE, estimate_tokens
@@ -57,3 +57,18 @@ def begins_with_user(turn: Turn) -> bool:
     """Whether a turn begins an exchange: one that brings results of tools belongs to another."""
     said = decode(turn.messages_json[turn.opening_chars or 0 :])
     return bool(said) and said[0].get("role") != "tool"
+
+
+def asked_in(turn: Turn) -> str | None:
+    """What the user says in a turn; None: it only brings results of tools."""
+    said = decode(turn.messages_json[turn.opening_chars or 0 :])
+    texts = [text_of_message(message) for message in said if message.get("role") == "user"]
+    return texts[-1] if texts else None
+
+
+def text_of_message(message: Mapping[str, Any]) -> str:
+    """The text of a message; parts that are no text come as JSON."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "" if content is None else json.dumps(content, ensure_ascii=False)

@@ -14,8 +14,7 @@ from wai_ops.core.clock import Clock
 from wai_ops.core.errors import UsageError
 from wai_ops.core.ids import is_name
 from wai_ops.runtime.affinity import Reason, affinity_key
-from wai_ops.runtime.checkpoint_text import begins_with_user, decode
-from wai_ops.runtime.conversation_detail import text_of_message
+from wai_ops.runtime.checkpoint_text import asked_in, decode, text_of_message
 from wai_ops.runtime.conversation_find import find_conversation
 from wai_ops.runtime.history import current_checkpoint, is_complete, stands_at
 from wai_ops.state.checkpoints import list_checkpoints
@@ -130,7 +129,8 @@ def undo_exchange(live: LiveState, key: str) -> str:
         standing = [turn for turn in turns if stands_at(turn)]
         if not standing:
             raise UsageError("there is nothing to take back")
-        first = next((t for t in reversed(standing) if begins_with_user(t)), standing[0])
+        asked = [turn for turn in standing if asked_in(turn) is not None]
+        first = asked[-1] if asked else standing[0]
         checkpoint = current_checkpoint(list_checkpoints(live, key))
         if checkpoint is not None and first.turn_index <= checkpoint.covers_turn_index:
             raise UsageError(
@@ -138,15 +138,14 @@ def undo_exchange(live: LiveState, key: str) -> str:
                 hint=f"fork it where it was right: wai conversations fork {key} NEW --at TURN",
             )
         undo_turns(live, key, first.turn_index, turns[-1].turn_index)
-    said = decode(first.messages_json[first.opening_chars or 0 :])
-    return text_of_message(said[-1])
+    return asked_in(first) or ""
 
 
 def last_question(live: LiveState, key: str) -> str | None:
     """What the user said last, answered or not; None: nothing yet."""
     for turn in reversed(list_turns(live, key)):
-        if turn.undone_from is None and begins_with_user(turn):
-            return text_of_message(decode(turn.messages_json[turn.opening_chars or 0 :])[-1])
+        if turn.undone_from is None and (said := asked_in(turn)) is not None:
+            return said
     return None
 
 

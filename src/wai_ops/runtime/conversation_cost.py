@@ -35,9 +35,11 @@ class ConversationCost:
     `without_*` and `saved_usd` are estimates; they are null where no price is known.
     """
 
-    turns_usd: Decimal | None
-    """All turns, retries included. Null: what some of them cost is not known."""
+    turns_usd: Decimal
+    """All turns whose cost is known, retries included."""
     turns_state: str
+    unknown_turn_count: int
+    """Turns whose cost is not known: stopped ones, and those of models without a price."""
     checkpoints_usd: Decimal | None
     """The calls that made the summaries, also those that came to nothing."""
     checkpoints_state: str
@@ -105,23 +107,26 @@ def conversation_cost(
     """Add up a conversation. Turns up to `copied_through` are a fork's copies, and cost nothing."""
     own = [turn for turn in turns if turn.turn_index > copied_through]
     ended = [turn for turn in own if turn.state != "open"]
-    turns_usd, turns_state = total_cost((turn.cost_usd, turn.cost_state) for turn in ended)
+    known = [turn for turn in ended if turn.cost_usd is not None]
+    known_usd, turns_state = total_cost((turn.cost_usd, turn.cost_state) for turn in known)
+    turns_usd = known_usd or Decimal(0)
     made_usd, made_state = total_cost(
         (item.cost_usd, item.cost_state) for item in checkpoints if item.state != "making"
     )
     requests = {item.turn_index: item for item in request_tokens(turns, checkpoints)}
     mine = [(turn, requests[turn.turn_index]) for turn in own if turn.turn_index in requests]
     differs = any(item.without_input_tokens != item.input_tokens for _, item in mine)
-    without_usd = turns_usd
+    without_usd: Decimal | None = turns_usd
     for turn, item in mine:
         more = _difference(turn, item, rates_of(turn))
         without_usd = None if without_usd is None or more is None else without_usd + more
     saved = None
-    if without_usd is not None and turns_usd is not None and made_usd is not None:
+    if without_usd is not None and made_usd is not None:
         saved = without_usd - turns_usd - made_usd
     return ConversationCost(
         turns_usd=turns_usd,
         turns_state=turns_state,
+        unknown_turn_count=len(ended) - len(known),
         checkpoints_usd=made_usd,
         checkpoints_state=made_state,
         made_count=sum(item.state == "made" for item in checkpoints),

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from wai_ops.core.prices import PriceBook
 from wai_ops.core.text import one_line
-from wai_ops.runtime.checkpoint_text import decode
+from wai_ops.runtime.checkpoint_text import decode, text_of_message
 from wai_ops.runtime.conversation_cost import ConversationCost, conversation_cost
 from wai_ops.state.checkpoints import Checkpoint, list_checkpoints
 from wai_ops.state.conversation_rows import find_fork
@@ -121,14 +121,6 @@ def cost_of_conversation(
         lambda turn: prices.rates(turn.model, turn.started_at) if turn.started_at else None,
         copied_through=copied_through,
     )
-
-
-def text_of_message(message: dict[str, object]) -> str:
-    """The text of a message; parts that are no text are named."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    return "" if content is None else json.dumps(content, ensure_ascii=False)
 
 
 def _turn(turn: Turn, copied_through: int) -> TurnDetail:

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from wai_ops.core.text import one_line, printable
-from wai_ops.runtime.checkpoint_text import decode
-from wai_ops.runtime.conversation_detail import ConversationDetail, TurnDetail, text_of_message
+from wai_ops.runtime.checkpoint_text import decode, text_of_message
+from wai_ops.runtime.conversation_detail import ConversationDetail, TurnDetail
 from wai_ops.state.conversations import Turn, list_turns
 from wai_ops.state.live import LiveState
 

@@ -39,11 +39,14 @@ def detail_text(detail: "ConversationDetail") -> str:
 def cost_lines(cost: ConversationCost) -> list[str]:
     """What was sent, what would have been, and what came of it."""
     cached = f" ({cost.cached_input_tokens:,} cached)"
+    spent = _usd(cost.turns_usd, cost.turns_state)
+    if cost.unknown_turn_count:
+        spent += f", and {counted(cost.unknown_turn_count, 'turn')} of unknown cost"
     lines = [
         _line(
             "sent", f"{cost.input_tokens:,} tokens in{cached}, {cost.output_tokens:,} tokens out"
         ),
-        _line("turns cost", _usd(cost.turns_usd, cost.turns_state)),
+        _line("turns cost", spent),
     ]
     if not cost.made_count and not cost.skipped_count:
         return lines
@@ -93,7 +96,7 @@ def _turn(turn: "TurnDetail") -> str:
     else:
         tokens = f"{turn.input_tokens} in, {turn.cached_input_tokens or 0} cached"
     kind = "copy" if turn.is_copy else turn.state
-    return one_line(f"{turn.turn_index:>4}  {kind:<7}  {tokens:<24}  {turn.said}", 200)
+    return f"{turn.turn_index:>4}  {kind:<7}  {tokens:<24}  {one_line(turn.said)}"
 
 
 def _checkpoint(item: "CheckpointDetail") -> list[str]:

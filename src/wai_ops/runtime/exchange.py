@@ -5,7 +5,7 @@ turn of its own. Before the first one, a checkpoint is made when one is due.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wai_ops.cloudflare.inference import Reply
@@ -14,7 +14,7 @@ from wai_ops.runtime.caller import Caller
 from wai_ops.runtime.plan import Service, Surroundings
 from wai_ops.runtime.request import Ask
 from wai_ops.runtime.run import Finished, Sink
-from wai_ops.state.conversations import count_done
+from wai_ops.state.conversations import count_done, last_reply
 from wai_ops.state.live import LiveState
 
 if TYPE_CHECKING:
@@ -82,12 +82,32 @@ def converse(
         made = make_checkpoint(ask, caller, checkpoints)
         outcome = None if isinstance(made, NotDue) else made
     judge = _final(check)
+    ask = _after_unanswered(ask, caller.live)
 
     def send(step: Ask) -> Finished:
         return caller.send(step, check=judge)
 
     steps = (send(ask),) if tools is None else tuple(tools.run(ask, send, caller.sink))
     return Exchange(steps=steps, checkpoint=outcome)
+
+
+def _after_unanswered(ask: Ask, live: LiveState) -> Ask:
+    """Put what nobody answered in front of the user's words.
+
+    A loop may end between a call of a tool and its result; no provider takes a history that goes
+    on from there.
+    """
+    if ask.results:
+        return ask
+    reply = last_reply(live, affinity_key(ask.tenant, ask.workflow, ask.conversation_id))
+    if reply is None or '"tool_calls":' not in reply:
+        return ask
+    from wai_ops.runtime.tools.messages import unanswered
+
+    answers = unanswered(reply)
+    if not answers:
+        return ask
+    return replace(ask, results=(*answers, {"role": "user", "content": ask.text}))
 
 
 def _may_be_due(ask: Ask, policy: "CheckpointPolicy", live: LiveState) -> bool:

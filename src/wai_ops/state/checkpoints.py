@@ -125,8 +125,9 @@ def finish_checkpoint(
     """Write the outcome of what is being made. False: it is no longer there. Call in `write()`."""
     done = live.execute(
         "update checkpoint set state = ?, messages_json = ?, summary = ?, facts_json = ?, "
-        "replaced_json = ?, tokens_before = ?, tokens_after = ?, cost_pico = ?, cost_state = ?, reason = ?, "
-        "finished_at = ? where affinity_key = ? and checkpoint_id = ? and state = 'making'",
+        "replaced_json = ?, tokens_before = ?, tokens_after = ?, cost_pico = ?, cost_state = ?, "
+        "reason = ?, finished_at = ? "
+        "where affinity_key = ? and checkpoint_id = ? and state = 'making'",
         (
             state,
             messages_json,

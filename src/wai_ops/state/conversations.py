@@ -79,6 +79,16 @@ def count_done(live: LiveState, affinity_key: str) -> int:
     return count
 
 
+def last_reply(live: LiveState, affinity_key: str) -> str | None:
+    """The reply that the next request's history ends with; None: it is empty."""
+    row = live.execute(
+        "select reply_json from turn where affinity_key = ? and state = 'done' "
+        "and undone_from is null order by turn_index desc limit 1",
+        (affinity_key,),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def _turn(row: tuple[Any, ...]) -> Turn:
     values: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
     values["cost_usd"] = from_pico(values.pop("cost_pico"))
