@@ -52,7 +52,7 @@ def find_revision(folder: Path, text: str) -> Revision:
             hint="a branch, a tag, a commit or HEAD~1; ranges and searches are not taken",
         )
     arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
-    done = _git(folder, *arguments)
+    done = run_git(folder, *arguments)
     found = done.stdout.decode("ascii", "replace")
     if done.returncode or not _COMMIT.match(found):
         reason = one_line(done.stderr.decode("utf-8", "replace"), 200)
@@ -75,7 +75,7 @@ def read_blob(revision: Revision, relative: str, *, limit: int = MAX_BYTES) -> b
     where = f"{revision.commit[:12]}:{revision.folder.name}/{one_line(relative)}"
     check_relative(relative, where)
     arguments = ("ls-tree", "-z", "--long", "--end-of-options", revision.commit, "--", relative)
-    listed = _checked(_git(revision.folder, *arguments), where)
+    listed = _checked(run_git(revision.folder, *arguments), where)
     entry = _ENTRY.match(listed.decode("utf-8", "surrogateescape"))
     if entry is None:
         raise PromptError("is not in that revision", where=where)
@@ -83,7 +83,7 @@ def read_blob(revision: Revision, relative: str, *, limit: int = MAX_BYTES) -> b
         raise PromptError("is not a regular file: links are not followed", where=where)
     if entry["size"] == "-" or int(entry["size"]) > limit:
         raise PromptError(f"is larger than {limit} bytes", where=where)
-    return _checked(_git(revision.folder, "cat-file", "blob", entry["id"]), where)
+    return _checked(run_git(revision.folder, "cat-file", "blob", entry["id"]), where)
 
 
 def _checked(done: "subprocess.CompletedProcess[bytes]", where: str) -> bytes:
@@ -93,7 +93,8 @@ def _checked(done: "subprocess.CompletedProcess[bytes]", where: str) -> bytes:
     return done.stdout
 
 
-def _git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+def run_git(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run `git` in a folder: no shell, no secrets, literal paths. Raises PromptError."""
     command = ["git", "--no-pager", "--no-replace-objects", "--literal-pathspecs", *arguments]
     try:
         return subprocess.run(  # noqa: S603 - a list; ids, checked names and literal paths

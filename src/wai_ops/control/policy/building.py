@@ -48,6 +48,7 @@ def build_policy(loaded: Loaded) -> Policy:
         policy_sha256=sha256,
         mode=section.mode,
         workflows={workflow.name: workflow for workflow in builder.workflows()},
+        places={key: builder.where((key,)) for key in loaded.document.data},
     )
 
 

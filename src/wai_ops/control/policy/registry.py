@@ -36,6 +36,12 @@ class Policy:
     policy_sha256: str
     mode: Mode
     workflows: Mapping[str, WorkflowPolicy]
+    places: Mapping[str, str]
+    """Key of the file (`mode`, `policy_version`, …) -> `file:line`."""
+
+    def where(self, key: str) -> str:
+        """Where a key of the file stands, or the file itself."""
+        return self.places.get(key, f"{self.file}:1")
 
 
 class Registry:
