@@ -151,11 +151,11 @@ def test_doctor_with_a_wrong_token_fails(online: Wai) -> None:
     assert rows["operator token verified"]["status"] == "ok"
 
 
-def test_doctor_warns_of_a_token_in_both_roles_and_of_unknown_variables(online: Wai) -> None:
+def test_doctor_fails_a_token_in_both_roles_and_warns_of_unknown_variables(online: Wai) -> None:
     online.environ["WAI_OPERATOR_TOKEN"] = online.environ["CLOUDFLARE_API_TOKEN"]
     online.environ["WAI_GATWAY"] = "x"
     rows = {row["check"]: row for row in rows_of(online("doctor", "--json").stdout)}
-    assert rows["two roles"]["status"] == "warning"
+    assert rows["two roles"]["status"] == "failed"
     assert rows["environment"]["next_step"] == "did you mean WAI_GATEWAY?"
 
 

@@ -118,7 +118,10 @@ def test_a_user_token_is_verified_at_the_users_address(api: FakeApi) -> None:
     )
     with opened(api.base_url) as plane:
         assert plane.verify_token() == TokenStatus(
-            owner="user", status="active", expires_on=datetime(2027, 1, 1, tzinfo=UTC)
+            owner="user",
+            status="active",
+            expires_on=datetime(2027, 1, 1, tzinfo=UTC),
+            token_id="x",
         )
 
 
@@ -127,7 +130,7 @@ def test_an_account_token_is_verified_at_the_accounts_address(api: FakeApi) -> N
     api.routes[ACCOUNT_VERIFY] = result({"id": "x", "status": "expired"})
     with opened(api.base_url) as plane:
         found = plane.verify_token()
-    assert found == TokenStatus(owner="account", status="expired", expires_on=None)
+    assert found == TokenStatus(owner="account", status="expired", expires_on=None, token_id="x")
     assert api.calls() == [USER_VERIFY, ACCOUNT_VERIFY]
 
 

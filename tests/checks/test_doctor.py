@@ -1,7 +1,7 @@
 """`wai doctor` as a function: every check, every outcome, and always an end."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,13 @@ SEARCH = f"GET {BASE}/ai/models/search"
 GATEWAY = f"GET {BASE}/ai-gateway/gateways/default"
 LOGS = f"{GATEWAY}/logs"
 TELEMETRY = f"POST {BASE}/workers/observability/telemetry/query"
+SCOPE_CALLS = [
+    f"GET {BASE}/ai-gateway/gateways",
+    f"GET {BASE}/workers/scripts",
+    f"GET {BASE}/storage/kv/namespaces",
+    f"GET {BASE}/logpush/jobs",
+]
+ABSENT = f"POST {BASE}/ai/run/@cf/wai/no-such-model"
 BOTH = {"CLOUDFLARE_API_TOKEN": "runtime-t", "WAI_OPERATOR_TOKEN": "operator-t"}
 NOW = datetime(2027, 1, 1, 12, tzinfo=UTC)
 
@@ -37,10 +44,22 @@ def healthy(api: FakeApi) -> FakeApi:
         VERIFY: result({"status": "active"}),
         SEARCH: result([{"name": "@cf/a/b"}]),
         GATEWAY: result({"id": "default", "collect_logs": True}),
-        LOGS: result([{"id": "1"}], total_count=12),
+        LOGS: only_the_operator(result([{"id": "1"}], total_count=12)),
         TELEMETRY: result({"events": {"count": 0}}),
+        ABSENT: refusal(403, 10000, "no"),
     }
+    api.routes |= dict.fromkeys(SCOPE_CALLS, refusal(403, 10000, "no"))
     return api
+
+
+def only_the_operator(answer: Answer) -> Callable[[Seen], Answer]:
+    """Refuse everybody else."""
+
+    def answered(seen: Seen) -> Answer:
+        is_operator = seen.headers["authorization"] == "Bearer operator-t"
+        return answer if is_operator else refusal(403, 10000, "no")
+
+    return answered
 
 
 def diagnose(
@@ -94,9 +113,25 @@ def test_a_healthy_account_passes_and_each_token_asks_only_for_its_own(
             "ok",
             "the catalogue answers; running a model is billed and not probed",
         ),
+        "runtime token's policy": ("skipped", "not known: verification named no id to ask for"),
+        "runtime token's reach, probed": (
+            "ok",
+            (
+                "may not read gateways, read gateway logs, list Workers, list KV namespaces, list"
+                " Logpush jobs (probable: refused)"
+            ),
+        ),
         "operator token verified": ("ok", "active (user token)"),
         "gateway default": ("ok", "exists"),
         "log system": ("ok", "the legacy log API answers; it has 12 rows"),
+        "operator token's policy": ("skipped", "not known: verification named no id to ask for"),
+        "operator token may not run models": (
+            "ok",
+            (
+                "POST /accounts/{account}/ai/run/@cf/wai/no-such-model was refused (probable):"
+                " HTTP 403, code 10000: no"
+            ),
+        ),
         "clock": ("ok", "within 5 s of the server's"),
         "live state": ("ok", "no live state yet: the first run creates it"),
         "ledger": ("ok", "no ledger yet: the first report makes it"),
@@ -108,10 +143,14 @@ def test_a_healthy_account_passes_and_each_token_asks_only_for_its_own(
     assert asked == [
         ("runtime-t", VERIFY),
         ("runtime-t", SEARCH),
+        ("runtime-t", SCOPE_CALLS[0]),
+        ("runtime-t", LOGS),
+        *(("runtime-t", call) for call in SCOPE_CALLS[1:]),
         ("operator-t", VERIFY),
         ("operator-t", GATEWAY),
         ("operator-t", LOGS),
         ("operator-t", TELEMETRY),
+        ("operator-t", ABSENT),
     ]
 
 
@@ -124,11 +163,11 @@ def test_no_token_appears_anywhere_in_the_answer(healthy: FakeApi, tmp_path: Pat
         assert "operator-t" not in text
 
 
-def test_the_same_token_for_both_roles_is_a_warning(healthy: FakeApi, tmp_path: Path) -> None:
+def test_the_same_token_for_both_roles_is_a_failure(healthy: FakeApi, tmp_path: Path) -> None:
     same = dict.fromkeys(BOTH, "one-t")
     table = diagnose(healthy, tmp_path, same)
-    assert told(table)["two roles"][0] == "warning"
-    assert table.verdict is Verdict.WARN
+    assert told(table)["two roles"][0] == "failed"
+    assert table.verdict is Verdict.FAIL
 
 
 def test_a_refusal_that_passes_is_no_missing_permission(healthy: FakeApi, tmp_path: Path) -> None:

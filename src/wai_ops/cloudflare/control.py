@@ -5,12 +5,14 @@ its own and reads other credentials from the environment; here it does neither.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 from typing import Any
 
 from wai_ops.core.clock import Clock
@@ -21,7 +23,10 @@ CONNECT_S = 5.0
 READ_S = 10.0
 CATALOGUE_PAGE = 50
 MAX_PAGES = 100
+ABSENT_MODEL = "@cf/wai/no-such-model"
+"""A name that no model has."""
 _TELEMETRY_MINUTES = 10
+_TOKEN_ID = re.compile(r"[0-9a-zA-Z_-]{1,64}\Z")
 
 
 class ApiError(RemoteError):
@@ -63,6 +68,7 @@ class TokenStatus:
     status: str
     """`active`, `disabled` or `expired`."""
     expires_on: datetime | None
+    token_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +125,40 @@ class ControlPlane:
             owner=owner,
             status=one_line(str(result.get("status", "unknown")), 40),
             expires_on=_time(result.get("expires_on")),
+            token_id=_token_id(result.get("id")),
         )
+
+    def get(self, path: str) -> Any:
+        """GET an address below the base, `{account}` filled in; the answer's `result` as it came.
+
+        For what the official package has no name for, or whose name differs between versions.
+        """
+        import httpx
+
+        url = path.replace("{account}", self._account_id)
+
+        def call() -> Any:
+            return SimpleNamespace(http_response=self._sdk.get(url, cast_to=httpx.Response))
+
+        return self._call(f"GET {path}", call).result
+
+    def ask_absent_model(self) -> None:
+        """Ask a model that does not exist, so that nothing can run; always raises.
+
+        ApiAccessError: the token may not run models. Any other answer of the service: it may.
+        """
+        import httpx
+
+        path = "/accounts/{account}/ai/run/" + ABSENT_MODEL
+        url = path.replace("{account}", self._account_id)
+
+        def call() -> Any:
+            body = {"prompt": "x", "max_tokens": 1}
+            answer = self._sdk.post(url, body=body, cast_to=httpx.Response)
+            return SimpleNamespace(http_response=answer)
+
+        self._call(f"POST {path}", call)
+        raise ApiError("a model that does not exist answered", where=f"POST {path}")
 
     def gateway(self, gateway_id: str) -> Gateway | None:
         """One gateway; None when the account has none of that name."""
@@ -370,6 +409,11 @@ def _gateway(result: Any, default_id: str) -> Gateway:
         is_collecting_logs=collects if isinstance(collects, bool) else None,
         is_authenticated=authenticated if isinstance(authenticated, bool) else None,
     )
+
+
+def _token_id(text: Any) -> str | None:
+    """The id, when it is one: it becomes part of an address."""
+    return text if isinstance(text, str) and _TOKEN_ID.match(text) else None
 
 
 def _time(text: Any) -> datetime | None:

@@ -7,6 +7,7 @@ from wai_ops.cloudflare.control import (
     ApiAccessError,
     ApiError,
     ControlPlane,
+    TokenStatus,
     open_control_plane,
 )
 from wai_ops.config.connection import Connection
@@ -24,6 +25,7 @@ from wai_ops.observe.doctor.rows import (
     skipped,
     warning,
 )
+from wai_ops.observe.doctor.scope import scope_checks
 
 T = TypeVar("T")
 RETRY_AFTER_S = 1.0
@@ -54,6 +56,13 @@ def api_checks(connection: Connection, clock: Clock, *, is_reader: bool) -> Iter
             if is_reader:
                 yield checks.gateway()
                 yield checks.logs()
+            yield from scope_checks(
+                api,
+                connection.role,
+                checks.status,
+                account_id=connection.account_id,
+                gateway=connection.gateway,
+            )
         except ApiError as error:
             yield from_error(f"{connection.role.value}: api", error)
         if is_reader:
@@ -68,6 +77,8 @@ class _Checks:
         self._connection = connection
         self._clock = clock
         self._has_gateway = True
+        self.status: TokenStatus | None = None
+        """What verification said; None: not asked, or refused."""
 
     def token(self) -> CheckRow:
         role = self._connection.role
@@ -79,6 +90,7 @@ class _Checks:
         if error is not None:
             return failed(check, f"not verified: {error.message}", error.hint)
         assert status is not None
+        self.status = status
         detail = f"{status.status} ({status.owner} token)"
         if status.status != "active":
             return failed(check, detail, step)

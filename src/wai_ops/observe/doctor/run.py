@@ -109,9 +109,10 @@ def _credentials(settings: Settings, environ: Mapping[str, str]) -> Iterator[Che
         yield _token_row(role, found[role])
     runtime, operator = found[Role.RUNTIME], found[Role.OPERATOR]
     if runtime is not None and operator is not None and runtime.secret == operator.secret:
-        yield warning(
+        yield failed(
             "two roles",
-            "the runtime and the operator token are the same",
+            "the runtime and the operator token are the same: whoever runs models may change"
+            " gateways",
             "make a token that may only run models, and use it as CLOUDFLARE_API_TOKEN",
         )
 
