@@ -1,0 +1,222 @@
+"""`wai budget backtest`: recorded calls through the guards of the budgets, as a table."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from wai_ops.config.budget_settings import BudgetSettings
+from wai_ops.control.budgets.matching import Matcher, Traits
+from wai_ops.control.budgets.native import Compiled
+from wai_ops.control.budgets.replay import Calls, Meter, Replayed, from_pico, from_us, replay
+from wai_ops.core.table import Table, Unit, col
+from wai_ops.core.text import counted
+from wai_ops.observe.ledger.store import Store
+from wai_ops.observe.reports.budget_calls import (
+    CallRow,
+    CallState,
+    KindRow,
+    budget_calls,
+    budget_kinds,
+    resolved_conversations,
+)
+from wai_ops.observe.reports.evidence import missing_notes, read_evidence
+from wai_ops.observe.reports.slice import Slice
+
+DEFAULT_DENY = "default deny"
+NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestRow:
+    """One bucket of one guard: a tenant's share of a budget, or the whole."""
+
+    guard: str = col("Guard")
+    bucket: str = col("For")
+    limit_usd: Decimal | None = col("Limit", Unit.USD)
+    most_usd: Decimal | None = col("Most in a window", Unit.USD)
+    """With the guards in force; it passes the limit by the calls that were under way."""
+    refused_count: int = col("Refused", Unit.COUNT)
+    first_refused_at: datetime | None = col("First refused", Unit.TIME)
+    saved_usd: Decimal = col("Saved", Unit.USD)
+    """What the refused calls had cost."""
+    conversation_count: int = col("Conversations", Unit.COUNT)
+    """With at least one refused call."""
+    lost_count: int = col("Lost resolved", Unit.COUNT)
+    """Those of them that were resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    calls: Counter[int]
+    saved: Counter[int]
+    conversations: Mapping[int, set[tuple[str, str, str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRow:
+    """One call that would have been refused."""
+
+    started_at: datetime = col("Started", Unit.TIME)
+    tenant: str | None = col("Tenant")
+    workflow: str | None = col("Workflow")
+    conversation_id: str | None = col("Conversation")
+    prompt: str | None = col("Prompt")
+    model: str | None = col("Model")
+    guard: str = col("Guard")
+    bucket: str = col("For")
+    cost_usd: Decimal = col("Had cost", Unit.USD)
+
+
+class Backtest:
+    """Calls that were run through guards. Raises DataError."""
+
+    def __init__(
+        self,
+        store: Store,
+        part: Slice,
+        compiled: Compiled,
+        budgets: Mapping[str, BudgetSettings],
+        *,
+        delay_us: int = 0,
+    ) -> None:
+        """Replay the calls of the slice. `delay_us`: how late a cost is seen."""
+        self._kinds = budget_kinds(store, part)
+        rows = budget_calls(store, part)
+        self._matcher = Matcher(compiled=compiled, budgets=budgets)
+        meters_of = [self._matcher.meters_of(_traits(kind)) for kind in self._kinds]
+        self._used, calls = _calls(rows)
+        self._result = replay(calls, meters_of, delay_us=delay_us)
+        self._states = Counter(CallState(row[5]) for row in rows)
+        self._resolved = resolved_conversations(store)
+        self._missing = tuple(
+            missing_notes(read_evidence(store, part), store.folded.in_flight_count)
+        )
+        self._title = f"Backtest of {counted(len(budgets), 'budget')}, {part.window.describe()}"
+
+    def table(self, *, shows_all: bool = False) -> Table[BacktestRow]:
+        """One row a bucket. `shows_all`: also those that would have refused nothing."""
+        found = _rows_of(self._result, self._used, self._kinds, self._matcher, self._resolved)
+        shown = tuple(row for row in found if shows_all or row.refused_count)
+        notes = [*self._notes()]
+        if hidden := len(found) - len(shown):
+            notes.insert(1, f"{counted(hidden, 'bucket')} would have refused nothing: see --all")
+        return Table(row_type=BacktestRow, rows=shown, title=self._title, notes=tuple(notes))
+
+    def calls(self) -> Table[RefusedRow]:
+        """One row a refused call, in the order of their beginnings."""
+        rows = []
+        for index, meter in self._result.refused:
+            start, _, kind, cost, _, _, conversation = self._used[index]
+            labels = self._kinds[kind]
+            rows.append(
+                RefusedRow(
+                    started_at=from_us(start),
+                    tenant=labels.tenant,
+                    workflow=labels.workflow,
+                    conversation_id=conversation,
+                    prompt=labels.prompt,
+                    model=labels.model,
+                    guard=DEFAULT_DENY if meter is None else meter.guard,
+                    bucket=NOBODY if meter is None else meter.bucket,
+                    cost_usd=from_pico(cost),
+                )
+            )
+        notes = tuple(self._notes())
+        return Table(row_type=RefusedRow, rows=rows, title=self._title, notes=notes)
+
+    def _notes(self) -> Iterator[str]:
+        refused, states = len(self._result.refused), self._states
+        yield (
+            f"{refused:,} of {counted(len(self._used), 'call')} refused, which had cost "
+            f"${from_pico(self._result.saved):f}; each counts for the first guard that refuses it"
+        )
+        if count := states[CallState.UNKNOWN_COST]:
+            yield f"{counted(count, 'call')} of unknown or estimated cost: unknown counts as 0"
+        if count := states[CallState.CACHED]:
+            yield f"{counted(count, 'answer')} of the gateway's cache: no guard is asked there"
+        if count := states[CallState.REFUSED]:
+            yield f"not evaluated: {counted(count, 'call')} that a guard refused then"
+        for text in self._matcher.not_evaluated():
+            yield f"not evaluated: {text}"
+        yield "a refused call is taken to be lost: nobody tries again, and nothing follows from it"
+        yield from self._missing
+
+
+def _traits(kind: KindRow) -> Traits:
+    return Traits(tenant=kind.tenant, workflow=kind.workflow, prompt=kind.prompt, model=kind.model)
+
+
+def _calls(rows: list[CallRow]) -> tuple[list[CallRow], Calls]:
+    """The rows that guards are asked about, and the same as parallel lists."""
+    used = [row for row in rows if row[5] in (CallState.KNOWN, CallState.UNKNOWN_COST)]
+    calls = Calls()
+    if used:
+        columns = list(zip(*used, strict=True))
+        calls.starts_us, calls.ends_us, calls.kinds, calls.costs, calls.worsts = (
+            list(column) for column in columns[:5]
+        )
+    return used, calls
+
+
+def _rows_of(
+    result: Replayed,
+    used: list[CallRow],
+    kinds: list[KindRow],
+    matcher: Matcher,
+    resolved: set[tuple[str, str, str]],
+) -> list[BacktestRow]:
+    tally = _tally(result, used, kinds)
+    rows = [_row(meter, tally, resolved) for meter in matcher.meters]
+    if tally.calls[0]:
+        first = next(index for index, meter in result.refused if meter is None)
+        rows.append(
+            BacktestRow(
+                guard=DEFAULT_DENY,
+                bucket=NOBODY,
+                limit_usd=None,
+                most_usd=None,
+                refused_count=tally.calls[0],
+                first_refused_at=from_us(used[first][0]),
+                saved_usd=from_pico(tally.saved[0]),
+                conversation_count=len(tally.conversations[0]),
+                lost_count=len(tally.conversations[0] & resolved),
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.saved_usd, row.guard, row.bucket))
+
+
+def _tally(result: Replayed, used: list[CallRow], kinds: list[KindRow]) -> _Tally:
+    """By the identity of the meter; 0: refused outright."""
+    calls: Counter[int] = Counter()
+    saved: Counter[int] = Counter()
+    conversations: dict[int, set[tuple[str, str, str]]] = {0: set()}
+    for index, meter in result.refused:
+        key = 0 if meter is None else id(meter)
+        row = used[index]
+        calls[key] += 1
+        saved[key] += row[3]
+        kind = kinds[row[2]]
+        if row[6] is not None and kind.tenant is not None and kind.workflow is not None:
+            known = conversations.setdefault(key, set())
+            known.add((kind.tenant, kind.workflow, row[6]))
+    return _Tally(calls, saved, conversations)
+
+
+def _row(meter: Meter, tally: _Tally, resolved: set[tuple[str, str, str]]) -> BacktestRow:
+    key = id(meter)
+    touched = tally.conversations.get(key, set())
+    return BacktestRow(
+        guard=meter.guard,
+        bucket=meter.bucket,
+        limit_usd=None if meter.counts_calls else from_pico(meter.limit),
+        most_usd=None if meter.counts_calls else from_pico(meter.most),
+        refused_count=tally.calls[key],
+        first_refused_at=None
+        if meter.first_refused_us is None
+        else from_us(meter.first_refused_us),
+        saved_usd=from_pico(tally.saved[key]),
+        conversation_count=len(touched),
+        lost_count=len(touched & resolved),
+    )
