@@ -12,7 +12,13 @@ from typing import Generic, TypeVar
 from wai_ops.core.clock import Clock
 from wai_ops.state.live import LiveState
 from wai_ops.state.owner import is_alive
-from wai_ops.state.reservations import Budget, Shortage, list_reservations, reserve
+from wai_ops.state.reservations import (
+    Budget,
+    Shortage,
+    balance_of,
+    list_reservations,
+    reserve,
+)
 
 T = TypeVar("T")
 POLL_S = 0.05
@@ -85,20 +91,39 @@ class SharedPurse:
         A shortage that comes back is one that waiting did not, or could not, help.
         """
         until = self._clock.monotonic() + self._wait_s
-        pause_s = POLL_S
         is_told = False
         while True:
             found = self.take(plan, then)
             if not isinstance(found, Shortage) or not self._may_clear(found):
                 return found
-            left = until - self._clock.monotonic()
-            if left <= 0:
+            if self._clock.monotonic() >= until:
                 return found
             if not is_told:
                 waiting(found)
                 is_told = True
+            self._wait_for(found, until)
+
+    def _wait_for(self, short: Shortage, until: float) -> None:
+        """Wait until there is room, until there cannot be, or until the time is over.
+
+        This only reads, so that many who wait do not keep those from writing that they wait for.
+        """
+        pause_s = POLL_S
+        budget = Budget(
+            key=short.balance.key,
+            limit_usd=short.balance.limit_usd,
+            window_start=short.balance.window_start,
+        )
+        while True:
+            left = until - self._clock.monotonic()
+            if left <= 0:
+                return
             self._clock.sleep(min(pause_s, left))
             pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
+            balance = balance_of(self._live, budget)
+            now = Shortage(balance=balance, needed_usd=short.needed_usd)
+            if balance.remaining_usd >= short.needed_usd or not self._may_clear(now):
+                return
 
     def _may_clear(self, short: Shortage) -> bool:
         """Whether somebody who is still at work holds the room."""
