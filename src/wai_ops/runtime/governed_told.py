@@ -80,7 +80,7 @@ def cache_notice(limits: Limits, live: LiveState, prepared: Prepared) -> str | N
     place = limits.place("cache_target")
     return (
         f"{share * 100:.0f}% of this conversation's input came from the cache, below its target "
-        f"of {target * 100:f}%: {place.rule} ({place.where})"
+        f"of {(target * 100).normalize():f}%: {place.rule} ({place.where})"
     )
 
 
