@@ -1,6 +1,7 @@
 """Adding records: many processes at once, dead writers, full disks, the order of the syscalls."""
 
 import errno
+import fcntl
 import json
 import os
 import re
@@ -339,3 +340,31 @@ def test_the_kernel_sees_write_then_fsync_then_connect(tmp_path: Path) -> None:
             seen.append("fsync" if "sync" in name else f"write {types[0]}")
     one = ["write decision", "fsync", "connect", "write action_end", "fsync"]
     assert seen == one * 3
+
+
+def is_waited_for(path: Path) -> bool:
+    """Whether somebody is blocked on the lock of a file."""
+    inode = f":{path.stat().st_ino} "
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and inode in line for line in locks)
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="there is no /proc/locks")
+def test_a_batch_that_may_yet_be_taken_back_is_never_signed(made: Ledgered) -> None:
+    """Whoever signs waits for the writer that holds the log, and signs what is on disk to stay."""
+    made.act()
+    with made.file.open("ab") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        signer = threading.Thread(target=made.sign)
+        signer.start()
+        while signer.is_alive() and not is_waited_for(made.file):
+            pass
+        assert signer.is_alive()
+        unfinished = made.lines()[0].replace(b'"seq":0', b'"seq":3')
+        writer.write(unfinished)
+        writer.flush()
+        assert not (made.folder / "checkpoints").exists()
+        writer.truncate(writer.tell() - len(unfinished))
+    signer.join()
+    found = made.audit().verified
+    assert (found.anchored, list(found.findings)) == (3, [])

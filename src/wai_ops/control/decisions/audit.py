@@ -36,9 +36,11 @@ def audit_folder(
     anchors: Iterable[tuple[str, bytes]] = (),
     *,
     observe: Callable[[bytes], None] | None = None,
+    extent: Extent | None = None,
 ) -> Audit:
     """Verify a log folder or an export of tiles. `anchors`: name and content of checkpoints that
-    were kept elsewhere. `observe` is shown every line. Raises DataError, UsageError.
+    were kept elsewhere. `observe` is shown every line. `extent`: how much of the file is looked
+    at, where that was measured before. Raises DataError, UsageError.
     """
     is_export = tiles.is_export(folder)
     if not is_export and not (folder / FILE_NAME).exists() and not checkpoint_files(folder):
@@ -65,7 +67,7 @@ def audit_folder(
         lines: Iterator[bytes] = tiles.read_entries(folder, size)
         extent = Extent(0, 0)
     else:
-        extent = measure(folder / FILE_NAME)
+        extent = extent or measure(folder / FILE_NAME)
         lines = read_lines(folder / FILE_NAME, extent.whole_bytes)
     verified = verify_lines(lines if observe is None else _shown(lines, observe), good)
     if is_export:

@@ -1,5 +1,6 @@
 """Reading the log as it lies there: line by line, in constant memory, whatever it holds."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,27 @@ def measure(path: Path) -> Extent:
         return Extent(size, 0)
     whole = start + tail.end
     return Extent(whole, size - whole)
+
+
+def settle(path: Path) -> Extent:
+    """As `measure`, of what is on disk to stay: no writer is within a batch, all of it is synced.
+
+    The beginning that this counts is never cut again, so it may be signed. Raises DataError.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return Extent(0, 0)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.fsync(descriptor)
+        return measure(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
 
 
 def read_lines(path: Path, end: int) -> Iterator[bytes]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from wai_ops.control.decisions.audit import audit_folder
 from wai_ops.control.decisions.checkpoint import sign_checkpoint, store_checkpoint
 from wai_ops.control.decisions.keys import parse_verifier_keys
+from wai_ops.control.decisions.lines import settle
+from wai_ops.control.decisions.log import FILE_NAME
 from wai_ops.control.decisions.note import SigningKey
 from wai_ops.core.errors import DataError
 
@@ -36,7 +38,7 @@ def sign_log(folder: Path, key: SigningKey, known: str | None) -> Signed:
     Raises DataError when the log is not as it was written.
     """
     keys = {key.verifier, *parse_verifier_keys(known or "", "audit.verifier_key")}
-    found = audit_folder(folder, keys).verified
+    found = audit_folder(folder, keys, extent=settle(folder / FILE_NAME)).verified
     if found.findings:
         raise DataError(
             f"the log is not signed: {found.findings[0].message}",
