@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from wai_ops.cli.context import AppContext
+from wai_ops.cli.roles import check_declared
 from wai_ops.config.connection import Connection, cloudflare_connection
 from wai_ops.config.credentials import Role, Secret
 from wai_ops.config.settings import Target
@@ -15,8 +16,9 @@ def open_connection(app: AppContext, *, role: Role, local: bool = False) -> Iter
     """Open the connection that settings, credentials and `--local` ask for.
 
     Raises AccessError when a credential is missing, UsageError for an address that no token goes
-    to and when the emulator is not installed.
+    to and when the emulator is not installed. Only a role that the command declares (`roles.py`).
     """
+    check_declared(role)
     if not local and app.settings.target is Target.CLOUDFLARE:
         yield cloudflare_connection(app.settings, app.environ, role=role)
         return
