@@ -1,7 +1,22 @@
 """`wai policy`: the commands on policies. The imports stand in the order of its help."""
 # isort: skip_file
 
-from wai_ops.cli import policy_lint, policy_show, policy_test, policy_explain
+from wai_ops.cli import (
+    policy_lint,
+    policy_show,
+    policy_test,
+    policy_explain,
+    policy_diff,
+    policy_check_url,
+)
 from wai_ops.cli.policy_app import app
 
-__all__ = ["app", "policy_explain", "policy_lint", "policy_show", "policy_test"]
+__all__ = [
+    "app",
+    "policy_check_url",
+    "policy_diff",
+    "policy_explain",
+    "policy_lint",
+    "policy_show",
+    "policy_test",
+]
