@@ -126,10 +126,7 @@ class _Host:
             connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"half":')
         elif kind == "redirect":
             location = "/".join(rest)
-            if location.startswith("http:/"):
-                location = location.replace("http:/", "http://", 1)
-            else:
-                location = "/" + location
+            location = location if location.startswith("http:") else f"/{location}"
             connection.sendall(_answer(302, b"", f"Location: {location}"))
         elif kind == "status":
             connection.sendall(_answer(int(rest[0]), b'{"error":"as you wished"}'))

@@ -113,7 +113,10 @@ def test_the_environment_is_a_short_list_and_home_is_the_scratch_folder(run: Run
 def test_a_variable_that_is_not_set_stops_the_call_before_it_begins(run: Run) -> None:
     failed = problem_of(run, "true", env=("CRM_LOGIN",))
     assert (failed.problem, failed.sent) == (ToolProblem.NOT_STARTED, False)
-    assert "CRM_LOGIN" in failed.message
+    assert (failed.message, failed.detail) == (
+        "this tool cannot be used now",
+        "the variable CRM_LOGIN is not set",
+    )
 
 
 def test_each_call_has_a_fresh_private_folder_that_is_gone_afterwards(run: Run) -> None:

@@ -13,7 +13,12 @@ from wai_ops.runtime.tools.canonical import canonical_json
 from wai_ops.runtime.tools.template import TemplateError, fill_argv, fill_body, fill_url
 
 URL = "https://api.example.com/v1/customers/{id}/orders/o-{n}.json"
-SINGLE = st.text(max_size=40) | st.integers() | st.booleans() | st.floats(allow_nan=False)
+SINGLE = (
+    st.text(max_size=40)
+    | st.integers()
+    | st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 
 
 def text_of(value: Any) -> str:

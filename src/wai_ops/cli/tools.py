@@ -150,7 +150,8 @@ def _exit(called: "Called") -> None:
     if called.problem is None:
         return
     decision = f" (decision {called.decision_id})" if called.decision_id else ""
-    diagnostics.message(f"{called.name}: {called.problem.value}{decision}")
+    detail = f": {called.detail}" if called.detail else ""
+    diagnostics.message(f"{called.name}: {called.problem.value}{detail}{decision}")
     if called.problem in (ToolProblem.REFUSED, ToolProblem.NOT_APPROVED):
         if called.decision_id:
             diagnostics.message(f"hint: wai audit show {called.decision_id}")

@@ -65,6 +65,8 @@ class Called:
     """Of the raw output."""
     kept: Path | None
     """The file that the raw output is kept in, masked."""
+    detail: str | None
+    """More about the problem, for people: no model hears it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class ToolCaller:
             one.decision_id = one.decision_id or error.decision_id
             problem = error.problem
             content = failure_text(problem, self._keeper.text(error.message))
+            one.detail = self._keeper.text(error.detail) if error.detail else None
         duration_ms = (self._clock.monotonic() - one.started) * 1000
         family = one.tool.family if one.tool else family_of(one.name, self._parts.settings)
         record_call(
@@ -139,6 +142,7 @@ class ToolCaller:
             duration_ms=duration_ms,
             result_sha256=one.result_sha256,
             kept=one.kept,
+            detail=one.detail,
         )
 
     def _content(
@@ -301,6 +305,7 @@ class _One:
     decision_id: str | None = None
     result_sha256: str | None = None
     kept: Path | None = None
+    detail: str | None = None
 
 
 def _with_secrets(keeper: Keeper, toolbox: Toolbox, environ: Mapping[str, str]) -> Keeper:

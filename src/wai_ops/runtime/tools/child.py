@@ -17,7 +17,7 @@ from typing import IO, Any
 from wai_ops.config.child_env import child_environment
 from wai_ops.core.secret_names import is_secret_name
 from wai_ops.runtime.tools import supervise
-from wai_ops.runtime.tools.outcome import ToolFailed, ToolProblem
+from wai_ops.runtime.tools.outcome import UNAVAILABLE, ToolFailed, ToolProblem
 
 _MEGABYTE = 1024 * 1024
 _OPEN_FILES = 256
@@ -85,6 +85,11 @@ class Child:
                     pipe.close()
 
 
+def not_started(detail: str) -> ToolFailed:
+    """What never began."""
+    return ToolFailed(ToolProblem.NOT_STARTED, UNAVAILABLE, sent=False, detail=detail)
+
+
 def environment_for(
     names: Sequence[str], environ: Mapping[str, str], scratch: Path
 ) -> tuple[dict[str, str], dict[str, str]]:
@@ -97,7 +102,7 @@ def environment_for(
     secrets: dict[str, str] = {}
     for name in names:
         if name not in environ:
-            raise ToolFailed(ToolProblem.NOT_STARTED, f"the variable {name} is not set", sent=False)
+            raise not_started(f"the variable {name} is not set")
         found[name] = environ[name]
         if is_secret_name(name):
             secrets[name] = environ[name]
@@ -156,9 +161,7 @@ def start(
         )
     except OSError as error:
         os.close(reading)
-        raise ToolFailed(
-            ToolProblem.NOT_STARTED, "the program cannot be started", sent=False
-        ) from error
+        raise not_started(f"the program cannot be started: {error.strerror}") from error
     finally:
         os.close(writing)
     return Child(process, os.fdopen(reading, "rb", buffering=0))

@@ -21,6 +21,7 @@ from wai_ops.runtime.tools.child import (
     Child,
     Limits,
     environment_for,
+    not_started,
     program,
     scratch_folder,
     start,
@@ -141,11 +142,7 @@ def _judged(said: _Said, timeout_s: float, max_bytes: int) -> Raw:
         raise ToolFailed(ToolProblem.TIMEOUT, f"no end within {timeout_s:g} s", raw=raw)
     ending = said.ending
     if "failed" in ending:
-        raise ToolFailed(
-            ToolProblem.NOT_STARTED,
-            f"the program cannot be started: {ending['failed']}",
-            sent=False,
-        )
+        raise not_started(f"the program cannot be started: {ending['failed']}")
     if ending.get("exit") == 0:
         return raw
     raise ToolFailed(ToolProblem.FAILED, _why(ending) + _last_words(said.stderr), raw=raw)

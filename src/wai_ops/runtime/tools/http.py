@@ -19,6 +19,7 @@ from wai_ops.control.outbound.send import send
 from wai_ops.core.clock import Clock
 from wai_ops.core.failures import FailureClass
 from wai_ops.runtime.tools.canonical import canonical_json
+from wai_ops.runtime.tools.child import not_started
 from wai_ops.runtime.tools.doorman import Leave
 from wai_ops.runtime.tools.load import Tool
 from wai_ops.runtime.tools.model import HttpTool
@@ -94,9 +95,7 @@ def _request(
     for name, source in http.secrets.items():
         value = environ.get(source.env, "")
         if not value:
-            raise ToolFailed(
-                ToolProblem.NOT_STARTED, f"the variable {source.env} is not set", sent=False
-            )
+            raise not_started(f"the variable {source.env} is not set")
         headers.append((name, source.prefix + value))
     headers.append(("idempotency-key", key))
     content = b""
@@ -145,6 +144,8 @@ def _judged(response: OutboundResponse, tool: Tool) -> Raw:
         raise ToolFailed(ToolProblem.TIMEOUT, "no whole answer in time", raw=raw, sent=may_be_done)
     if response.status is None:
         raise ToolFailed(ToolProblem.NETWORK, "no answer came", raw=raw, sent=may_be_done)
+    if response.failure is not None and response.status < 400:
+        raise ToolFailed(ToolProblem.NETWORK, "the answer broke off", raw=raw, sent=may_be_done)
     raise ToolFailed(ToolProblem.FAILED, f"HTTP {response.status}{_words(response)}", raw=raw)
 
 

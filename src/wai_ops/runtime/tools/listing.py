@@ -111,7 +111,7 @@ def _problems(
         try:
             drift = servers.drift(tool)
         except ToolFailed as error:
-            drift = error.message
+            drift = error.detail or error.message
         if drift is not None:
             yield drift
 

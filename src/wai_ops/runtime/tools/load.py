@@ -225,12 +225,8 @@ def _of_http(entry: ToolEntry, http: HttpTool) -> Iterator[tuple[DataPath, str]]
 
 def _of_parts(entry: ToolEntry, http: HttpTool) -> Iterator[tuple[DataPath, str]]:
     for part in ("query", "body"):
-        template: Mapping[str, Any] | None = getattr(http, part)
-        try:
-            for name in variables_in(template or {}):
-                yield from _unknown(entry, ("http", part), name)
-        except ValueError as error:
-            yield ("http", part), str(error)
+        for name in variables_in(getattr(http, part) or {}):
+            yield from _unknown(entry, ("http", part), name)
     if http.body is not None and http.method.value in ("GET", "HEAD", "DELETE"):
         yield ("http", "body"), f"a {http.method} request has no body"
     lowered = [name.lower() for name in (*http.headers, *http.secrets)]
@@ -246,13 +242,10 @@ def _of_command(entry: ToolEntry, command: CommandTool) -> Iterator[tuple[DataPa
         yield ("command", "argv", 0), "the program itself cannot be an argument"
     for index, element in enumerate(command.argv):
         at: DataPath = ("command", "argv", index)
-        try:
-            for name in variables_in(element):
-                yield from _unknown(entry, at, name)
-                if _type_of(entry, name) not in _SINGLE:
-                    yield at, f"the type of {name} must be one of {_words(_SINGLE)}"
-        except ValueError as error:
-            yield at, str(error)
+        for name in variables_in(element):
+            yield from _unknown(entry, at, name)
+            if _type_of(entry, name) not in _SINGLE:
+                yield at, f"the type of {name} must be one of {_words(_SINGLE)}"
     yield from _of_variables(command.env, ("command", "env"))
 
 

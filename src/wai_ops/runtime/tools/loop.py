@@ -184,6 +184,8 @@ def described(called: Called) -> str:
     took = f"{called.duration_ms / 1000:.2f} s"
     what = "ok" if called.problem is None else called.problem.value
     decision = f", decision {called.decision_id}" if called.decision_id else ""
+    if called.detail:
+        what += f" ({one_line(called.detail)})"
     return f"tool {one_line(called.name, 128)}: {what}, {took}{decision}"
 
 

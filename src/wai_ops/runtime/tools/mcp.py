@@ -21,13 +21,15 @@ from wai_ops.runtime.tools.child import (
     Child,
     Limits,
     environment_for,
+    not_started,
     program,
     scratch_folder,
     start,
 )
 from wai_ops.runtime.tools.load import Tool
 from wai_ops.runtime.tools.model import McpTool
-from wai_ops.runtime.tools.outcome import Raw, ToolFailed, ToolProblem
+from wai_ops.runtime.tools.outcome import UNAVAILABLE, Raw, ToolFailed, ToolProblem
+from wai_ops.runtime.tools.template import ROOT
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -80,7 +82,7 @@ class McpServers:
         finally:
             if session.is_broken:
                 self._drop(mcp)
-        raise ToolFailed(ToolProblem.CHANGED, problem, sent=False)
+        raise ToolFailed(ToolProblem.CHANGED, UNAVAILABLE, sent=False, detail=problem)
 
     def drift(self, tool: Tool) -> str | None:
         """How a server's tool differs from its declaration; None when it does not.
@@ -121,41 +123,46 @@ class _Session:
         from anyio.from_thread import start_blocking_portal
 
         self.is_broken = False
+        self._faults: list[Exception] = []
         self._stack = ExitStack()
         self._declared: dict[str, Any] | None = None
+        scratch = self._stack.enter_context(scratch_folder())
         try:
-            scratch = self._stack.enter_context(scratch_folder())
             env, _ = environment_for(mcp.env, environ, scratch)
-            argv = [part.replace("{@root}", str(root)) for part in mcp.server]
+            argv = [part.replace(ROOT, str(root)) for part in mcp.server]
+            limits = Limits(
+                cpu_s=None,
+                memory_mb=mcp.memory_mb,
+                file_mb=_FILE_MB,
+                max_processes=mcp.max_processes,
+            )
             self._child = start(
                 program(argv, root),
                 env=env,
                 scratch=scratch,
-                limits=Limits(
-                    cpu_s=None,
-                    memory_mb=mcp.memory_mb,
-                    file_mb=_FILE_MB,
-                    max_processes=mcp.max_processes,
-                ),
+                limits=limits,
                 stdin=subprocess.PIPE,
                 keeps_stderr=False,
             )
-            self._portal = self._stack.enter_context(start_blocking_portal())
-            # The program ends before the session does: a reader that waits for it must wake up.
-            opened: AbstractContextManager[ClientSession] = self._portal.wrap_async_context_manager(
-                _open(self._child, 2 * max_bytes)
-            )
-            self._session = self._within(lambda: self._stack.enter_context(opened), "start")
-            self._stack.callback(self._child.close)
         except BaseException:
             self._stack.close()
+            raise
+        self._stack.callback(self._child.close)
+        try:
+            self._portal = self._stack.enter_context(start_blocking_portal())
+            opened: AbstractContextManager[ClientSession] = self._portal.wrap_async_context_manager(
+                _open(self._child, 2 * max_bytes, self._faults)
+            )
+            self._session = self._within(lambda: self._stack.enter_context(opened), "start")
+        except BaseException:
+            self.close()
             raise
 
     def close(self) -> None:
         """Stop the server."""
+        # First the program: who reads from it wakes up at the end of the pipe.
+        self._child.stop()
         with suppress(Exception):  # what a broken session says about itself is of no use now
-            self._child.stop()
-        with suppress(Exception):
             self._stack.close()
 
     def drift(self, tool: Tool) -> str | None:
@@ -204,34 +211,26 @@ class _Session:
 
     def _failed(self, error: Exception) -> ToolFailed:
         from mcp import MCPError
+        from mcp_types import CONNECTION_CLOSED
 
-        if isinstance(error, MCPError) and self._child.process.poll() is None:
+        if isinstance(error, MCPError) and error.code != CONNECTION_CLOSED:
             return ToolFailed(ToolProblem.FAILED, f"the server said: {error}"[:300])
         self.is_broken = True
-        reason = _reason(error)
-        if isinstance(reason, _TooLong):
-            return ToolFailed(ToolProblem.TOO_LARGE, str(reason))
-        return ToolFailed(
-            ToolProblem.FAILED, f"the server ended, or made no sense ({type(reason).__name__})"
-        )
+        if self._faults:
+            return ToolFailed(ToolProblem.TOO_LARGE, str(self._faults[0]))
+        reason = type(_reason(error)).__name__
+        return ToolFailed(ToolProblem.FAILED, f"the server ended, or made no sense ({reason})")
 
     def _within(self, do: Callable[[], Any], what: str) -> Any:
         try:
             return do()
         except TimeoutError as error:
             self.is_broken = True
-            raise ToolFailed(
-                ToolProblem.NOT_STARTED,
-                f"the server did not {what} within {_START_S:g} s",
-                sent=False,
-            ) from error
+            raise not_started(f"the server did not {what} within {_START_S:g} s") from error
         except Exception as error:
             self.is_broken = True
-            raise ToolFailed(
-                ToolProblem.NOT_STARTED,
-                f"the server did not {what}: {type(_reason(error)).__name__}",
-                sent=False,
-            ) from error
+            reason = type(_reason(error)).__name__
+            raise not_started(f"the server did not {what}: {reason}") from error
 
 
 class _TooLong(Exception):  # noqa: N818 - a finding
@@ -245,8 +244,10 @@ def _reason(error: BaseException) -> BaseException:
 
 
 @asynccontextmanager
-async def _open(child: Child, longest: int) -> AsyncIterator["ClientSession"]:
-    """A session over the pipes of a running server, initialised."""
+async def _open(
+    child: Child, longest: int, faults: list[Exception]
+) -> AsyncIterator["ClientSession"]:
+    """A session over the pipes of a running server, initialised. `faults`: why it broke."""
     import anyio
     from mcp import ClientSession
     from mcp.shared.message import SessionMessage
@@ -261,9 +262,13 @@ async def _open(child: Child, longest: int) -> AsyncIterator["ClientSession"]:
         assert child.process.stdout is not None
         async with incoming:
             while True:
-                line = await anyio.to_thread.run_sync(
-                    _read_line, child.process.stdout, longest, abandon_on_cancel=True
-                )
+                try:
+                    line = await anyio.to_thread.run_sync(
+                        _read_line, child.process.stdout, longest, abandon_on_cancel=True
+                    )
+                except _TooLong as error:
+                    faults.append(error)
+                    return
                 if line is None:
                     return
                 with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):

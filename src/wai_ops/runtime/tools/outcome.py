@@ -56,17 +56,31 @@ class Raw:
     """What the model is to know of it besides the content."""
 
 
+UNAVAILABLE = "this tool cannot be used now"
+"""All that a model hears of what is wrong on our side."""
+
+
 class ToolFailed(Exception):  # noqa: N818 - an outcome of a call
-    """A call without a result. The message goes to the model: it holds no secret and no path."""
+    """A call without a result. The message goes to the model: nothing of our side is in it."""
 
     def __init__(
-        self, problem: ToolProblem, message: str, *, raw: Raw | None = None, sent: bool = True
+        self,
+        problem: ToolProblem,
+        message: str,
+        *,
+        raw: Raw | None = None,
+        sent: bool = True,
+        detail: str | None = None,
     ) -> None:
-        """Keep why; `sent` is false when nothing can have reached the other side."""
+        """Keep why; `sent` is false when nothing can have reached the other side.
+
+        `detail` is for people alone.
+        """
         super().__init__(message)
         self.problem = problem
         self.message = message
         self.raw = raw
         self.sent = sent
+        self.detail = detail
         self.decision_id: str | None = None
         """The decision that refused it, if one did."""

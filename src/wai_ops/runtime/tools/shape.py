@@ -107,7 +107,8 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
-        return {clean_text(key): _cleaned(item) for key, item in value.items()}
+        # In order, so that of two keys that become one always the same one stays.
+        return {printable(key): _cleaned(value[key]) for key in sorted(value)}
     if isinstance(value, list):
         return [_cleaned(item) for item in value]
     return value

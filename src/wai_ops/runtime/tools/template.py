@@ -103,9 +103,9 @@ def fill_argv(argv: Sequence[str], arguments: Mapping[str, Any], *, root: str) -
 
 
 def variables_in(template: Any) -> Iterator[str]:
-    """Every variable of a body or an argument list. Raises ValueError for a stray brace."""
+    """Every variable of a query, a body or an argument list; other braces are text."""
     if isinstance(template, str):
-        yield from variables_of(template.replace(ROOT, ""))
+        yield from VARIABLE.findall(template)
     elif isinstance(template, Mapping):
         for value in template.values():
             yield from variables_in(value)
