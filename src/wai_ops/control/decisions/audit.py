@@ -71,7 +71,7 @@ def audit_folder(
         lines = read_lines(folder / FILE_NAME, extent.whole_bytes)
     verified = verify_lines(lines if observe is None else _shown(lines, observe), good)
     if is_export:
-        bad += _wrong_tiles(folder, verified.record_count)
+        bad += _wrong_tiles(folder, size)
         if verified.record_count < size and not good:
             first = verified.record_count
             said = f"{named(first, size - 1)} are missing"
@@ -151,11 +151,7 @@ def _shown(lines: Iterable[bytes], observe: Callable[[bytes], None]) -> Iterator
 
 
 def _wrong_tiles(folder: Path, size: int) -> Iterator[Finding]:
-    for name, is_missing in tiles.wrong_tiles(folder, size):
-        _, level, rest = name.split("/", 2)
-        number = int(rest.partition(".p/")[0].replace("x", "").replace("/", ""))
-        span = tiles.WIDTH ** (int(level) + 1)
-        first, last = number * span, min((number + 1) * span, size) - 1
-        kind = Kind.INCOMPLETE if is_missing else Kind.TAMPERED
-        said = "is missing" if is_missing else "does not follow from the records"
-        yield Finding(first, last, kind, f"{name} {said}")
+    for tile in tiles.wrong_tiles(folder, size):
+        kind = Kind.INCOMPLETE if tile.is_missing else Kind.TAMPERED
+        said = "is missing" if tile.is_missing else "does not follow from the records"
+        yield Finding(tile.first, tile.last, kind, f"{tile.name} {said}")

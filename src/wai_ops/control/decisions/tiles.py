@@ -7,6 +7,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -134,19 +135,29 @@ def read_entries(folder: Path, size: int) -> Iterator[bytes]:
             place += 2 + length
 
 
-def wrong_tiles(folder: Path, size: int) -> Iterator[tuple[str, bool]]:
-    """Name the hash tiles that do not follow from the records; the second says "missing".
+@dataclass(frozen=True, slots=True)
+class WrongTile:
+    """A hash tile that does not follow from the records, and the records below it."""
 
-    Records that are not there are not missed here: there are then fewer tiles to compare.
-    """
+    name: str
+    is_missing: bool
+    first: int
+    last: int
+
+
+def wrong_tiles(folder: Path, size: int) -> Iterator[WrongTile]:
+    """Compare the hash tiles of an export with its records, as far as there are any."""
     for name, content in tiles_of(read_entries(folder, size)):
-        if name.startswith(f"tile/{_ENTRIES}/"):
-            continue
         _, level, rest = name.split("/", 2)
+        if level == _ENTRIES:
+            continue
         number = int(rest.partition(".p/")[0].replace("x", "").replace("/", ""))
-        found = _content(folder, level, number, len(content) // 32)
-        if found != content:
-            yield name, found is None
+        below = WIDTH ** int(level)
+        width = min(WIDTH, size // below - number * WIDTH)
+        found = _content(folder, level, number, width)
+        if found is None or found[: len(content)] != content or len(found) != width * 32:
+            first, end = number * WIDTH * below, (number * WIDTH + width) * below
+            yield WrongTile(tile_path(level, number, width), found is None, first, end - 1)
 
 
 def _content(folder: Path, level: str, number: int, width: int) -> bytes | None:
