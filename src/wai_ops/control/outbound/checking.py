@@ -12,7 +12,7 @@ from wai_ops.control.outbound.refusal import DeniedAddress, DeniedUrl
 from wai_ops.control.outbound.resolve import Resolver
 from wai_ops.control.outbound.url import ParsedUrl, parse_target
 from wai_ops.control.policy.action import OutboundTarget, VerdictWord
-from wai_ops.core.table import Table, Unit, Verdict, col
+from wai_ops.core.table import Table, Verdict, col
 from wai_ops.core.text import counted, one_line
 
 _RESOLVE_S = 5.0
@@ -32,7 +32,7 @@ class UrlRow:
     method: str = col("Method")
     scheme: str | None = col("Scheme")
     host: str | None = col("Host")
-    port: int | None = col("Port", Unit.COUNT)
+    port: int | None = col("Port")
     path_and_query: str | None = col("Path and query")
     addresses: str | None = col("Addresses")
     """What the name resolves to, each with its kind; None without --resolve."""
