@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from wai_ops.config.budget_settings import BudgetSettings
+from wai_ops.config.budget_settings import BudgetSettings, ScopeKey
 from wai_ops.control.budgets.matching import Matcher, Traits
 from wai_ops.control.budgets.native import Compiled
-from wai_ops.control.budgets.replay import Calls, Meter, Replayed, from_pico, from_us, replay
+from wai_ops.control.budgets.replay import Meter, Replayed, from_pico, from_us, replay
 from wai_ops.core.table import Table, Unit, col
 from wai_ops.core.text import counted
 from wai_ops.observe.ledger.store import Store
 from wai_ops.observe.reports.budget_calls import (
     CallRow,
-    CallState,
+    Keys,
     KindRow,
     budget_calls,
     budget_kinds,
     resolved_conversations,
+    state_counts,
 )
 from wai_ops.observe.reports.evidence import missing_notes, read_evidence
 from wai_ops.observe.reports.slice import Slice
@@ -82,13 +83,19 @@ class Backtest:
         delay_us: int = 0,
     ) -> None:
         """Replay the calls of the slice. `delay_us`: how late a cost is seen."""
-        self._kinds = budget_kinds(store, part)
-        rows = budget_calls(store, part)
         self._matcher = Matcher(compiled=compiled, budgets=budgets)
+        # Conversations are told apart by their tenant, so that key is always asked for.
+        looked_at = self._matcher.keys
+        keys = Keys(
+            by_tenant=True,
+            by_prompt=ScopeKey.PROMPT in looked_at,
+            by_model=ScopeKey.MODEL in looked_at,
+        )
+        self._kinds = budget_kinds(store, part, keys)
+        self._calls = budget_calls(store, part, keys)
         meters_of = [self._matcher.meters_of(_traits(kind)) for kind in self._kinds]
-        self._used, calls = _calls(rows)
-        self._result = replay(calls, meters_of, delay_us=delay_us)
-        self._states = Counter(CallState(row[5]) for row in rows)
+        self._result = replay(self._calls, meters_of, delay_us=delay_us)
+        self._states = state_counts(store, part)
         self._resolved = resolved_conversations(store)
         self._missing = tuple(
             missing_notes(read_evidence(store, part), store.folded.in_flight_count)
@@ -97,7 +104,7 @@ class Backtest:
 
     def table(self, *, shows_all: bool = False) -> Table[BacktestRow]:
         """One row a bucket. `shows_all`: also those that would have refused nothing."""
-        found = _rows_of(self._result, self._used, self._kinds, self._matcher, self._resolved)
+        found = _rows_of(self._result, self._calls, self._kinds, self._matcher, self._resolved)
         shown = tuple(row for row in found if shows_all or row.refused_count)
         notes = [*self._notes()]
         if hidden := len(found) - len(shown):
@@ -108,7 +115,7 @@ class Backtest:
         """One row a refused call, in the order of their beginnings."""
         rows = []
         for index, meter in self._result.refused:
-            start, _, kind, cost, _, _, conversation = self._used[index]
+            start, _, kind, cost, _, conversation = self._calls[index]
             labels = self._kinds[kind]
             rows.append(
                 RefusedRow(
@@ -129,14 +136,14 @@ class Backtest:
     def _notes(self) -> Iterator[str]:
         refused, states = len(self._result.refused), self._states
         yield (
-            f"{refused:,} of {counted(len(self._used), 'call')} refused, which had cost "
+            f"{refused:,} of {counted(len(self._calls), 'call')} refused, which had cost "
             f"${from_pico(self._result.saved):f}; each counts for the first guard that refuses it"
         )
-        if count := states[CallState.UNKNOWN_COST]:
+        if count := states.unknown_cost_count:
             yield f"{counted(count, 'call')} of unknown or estimated cost: unknown counts as 0"
-        if count := states[CallState.CACHED]:
+        if count := states.cached_count:
             yield f"{counted(count, 'answer')} of the gateway's cache: no guard is asked there"
-        if count := states[CallState.REFUSED]:
+        if count := states.refused_count:
             yield f"not evaluated: {counted(count, 'call')} that a guard refused then"
         for text in self._matcher.not_evaluated():
             yield f"not evaluated: {text}"
@@ -148,26 +155,14 @@ def _traits(kind: KindRow) -> Traits:
     return Traits(tenant=kind.tenant, workflow=kind.workflow, prompt=kind.prompt, model=kind.model)
 
 
-def _calls(rows: list[CallRow]) -> tuple[list[CallRow], Calls]:
-    """The rows that guards are asked about, and the same as parallel lists."""
-    used = [row for row in rows if row[5] in (CallState.KNOWN, CallState.UNKNOWN_COST)]
-    calls = Calls()
-    if used:
-        columns = list(zip(*used, strict=True))
-        calls.starts_us, calls.ends_us, calls.kinds, calls.costs, calls.worsts = (
-            list(column) for column in columns[:5]
-        )
-    return used, calls
-
-
 def _rows_of(
     result: Replayed,
-    used: list[CallRow],
+    calls: list[CallRow],
     kinds: list[KindRow],
     matcher: Matcher,
     resolved: set[tuple[str, str, str]],
 ) -> list[BacktestRow]:
-    tally = _tally(result, used, kinds)
+    tally = _tally(result, calls, kinds)
     rows = [_row(meter, tally, resolved) for meter in matcher.meters]
     if tally.calls[0]:
         first = next(index for index, meter in result.refused if meter is None)
@@ -178,7 +173,7 @@ def _rows_of(
                 limit_usd=None,
                 most_usd=None,
                 refused_count=tally.calls[0],
-                first_refused_at=from_us(used[first][0]),
+                first_refused_at=from_us(calls[first][0]),
                 saved_usd=from_pico(tally.saved[0]),
                 conversation_count=len(tally.conversations[0]),
                 lost_count=len(tally.conversations[0] & resolved),
@@ -187,21 +182,28 @@ def _rows_of(
     return sorted(rows, key=lambda row: (-row.saved_usd, row.guard, row.bucket))
 
 
-def _tally(result: Replayed, used: list[CallRow], kinds: list[KindRow]) -> _Tally:
+def _tally(result: Replayed, calls: list[CallRow], kinds: list[KindRow]) -> _Tally:
     """By the identity of the meter; 0: refused outright."""
-    calls: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     saved: Counter[int] = Counter()
-    conversations: dict[int, set[tuple[str, str, str]]] = {0: set()}
+    touched: dict[int, set[tuple[int, str | None]]] = {0: set()}
     for index, meter in result.refused:
         key = 0 if meter is None else id(meter)
-        row = used[index]
-        calls[key] += 1
-        saved[key] += row[3]
-        kind = kinds[row[2]]
-        if row[6] is not None and kind.tenant is not None and kind.workflow is not None:
-            known = conversations.setdefault(key, set())
-            known.add((kind.tenant, kind.workflow, row[6]))
-    return _Tally(calls, saved, conversations)
+        _, _, kind, cost, _, conversation = calls[index]
+        counts[key] += 1
+        saved[key] += cost
+        if key not in touched:
+            touched[key] = set()
+        touched[key].add((kind, conversation))
+    named = {
+        key: {
+            (kinds[kind].tenant or "", kinds[kind].workflow or "", conversation)
+            for kind, conversation in found
+            if conversation is not None
+        }
+        for key, found in touched.items()
+    }
+    return _Tally(counts, saved, named)
 
 
 def _row(meter: Meter, tally: _Tally, resolved: set[tuple[str, str, str]]) -> BacktestRow:

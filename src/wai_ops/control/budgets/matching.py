@@ -7,7 +7,6 @@ by a key is not about calls without it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from wai_ops.config.budget_settings import (
@@ -69,6 +68,17 @@ class Matcher:
                 return None
             found += about
         found += self._limited([g for g in rest if g.form is Enforcement.SPEND_LIMIT], call)
+        return found
+
+    @property
+    def keys(self) -> set[ScopeKey]:
+        """The keys that any budget looks at."""
+        found: set[ScopeKey] = set()
+        for budget in self.budgets.values():
+            found |= set(budget.per)
+            found |= {key for key in ScopeKey if getattr(budget.scope, key.value)}
+        if any(_is_block(guard) for guard in self.compiled.guards):
+            found.add(ScopeKey.MODEL)
         return found
 
     @property
@@ -181,10 +191,14 @@ def _bucket(budget: BudgetSettings, call: Traits) -> str | None:
     return ", ".join(values)
 
 
+def _is_block(guard: Guard) -> bool:
+    action = guard.body.get("action")
+    return isinstance(action, Mapping) and action.get("type") == "block"
+
+
 def _blocks(guard: Guard, call: Traits) -> bool:
     """Whether a model allowlist refuses a call: `wai` makes no other block."""
-    action = guard.body.get("action")
-    if not isinstance(action, Mapping) or action.get("type") != "block":
+    if not _is_block(guard):
         return False
     workflow = f'metadata.workflow == "{call.workflow}"'
     # A block whose condition names a key that the call lacks blocks.
@@ -195,8 +209,3 @@ def _blocks(guard: Guard, call: Traits) -> bool:
 def _frees(guard: Guard) -> bool:
     action = guard.body.get("action")
     return isinstance(action, Mapping) and action.get("type") == "no-limit"
-
-
-def dollars(meter: Meter) -> Decimal:
-    """The limit of a meter of money."""
-    return Decimal(meter.limit) / 10**12

@@ -8,11 +8,12 @@ seconds.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 
 PICO = 10**12
 """Picodollars in a dollar."""
@@ -58,18 +59,10 @@ class Meter:
     """The most that a window had counted."""
 
 
-@dataclass(slots=True)
-class Calls:
-    """The calls in the order of their beginnings, as parallel lists."""
-
-    starts_us: list[int] = field(default_factory=list)
-    ends_us: list[int] = field(default_factory=list)
-    kinds: list[int] = field(default_factory=list)
-    """Which meters a call has to do with: an index into what `replay` is given."""
-    costs: list[int] = field(default_factory=list)
-    """Picodollars; 0 where the provider would count nothing: unpriced, unknown."""
-    worsts: list[int] = field(default_factory=list)
-    """Picodollars that would be reserved for each; empty: as many as it cost."""
+Call = tuple[int, int, int, int, int, Any]
+"""Start and end in microseconds since 1970, kind, cost and worst case in picodollars, and what the
+caller wants to know it by. The kind says which meters it has to do with. A cost is 0 where the
+provider would count nothing: unpriced, unknown. The worst case is what would be reserved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,48 +76,53 @@ class Replayed:
 
 
 def replay(
-    calls: Calls,
+    calls: Sequence[Call],
     meters_of: Sequence[Sequence[Meter] | None],
     *,
     delay_us: int = 0,
 ) -> Replayed:
-    """Run the calls. `meters_of[kind]`: the meters of that kind, None: it is refused outright.
+    """Run the calls, which come in the order of their beginnings.
 
-    A meter may be in several kinds: they share the budget. Meters keep their counts afterwards.
+    `meters_of[kind]`: the meters of that kind, None: it is refused outright. A meter may be in
+    several kinds: they share the budget. Meters keep their counts afterwards.
     """
     refused: list[tuple[int, Meter | None]] = []
     pending: list[tuple[int, int]] = []
-    starts, ends, kinds, costs = calls.starts_us, calls.ends_us, calls.kinds, calls.costs
-    worsts = calls.worsts or costs
     push, pop = heapq.heappush, heapq.heappop
     saved = 0
-    for index, now in enumerate(starts):
+    for index, (now, end, kind, cost, worst, _) in enumerate(calls):
         while pending and pending[0][0] <= now:
-            _, done = pop(pending)
-            _settle(meters_of[kinds[done]], ends[done], costs[done], worsts[done])
-        meters = meters_of[kinds[index]]
-        over = None if meters is None else _used_up(meters, now, worsts[index])
+            _settle(calls[pop(pending)[1]], meters_of)
+        meters = meters_of[kind]
+        over = None if meters is None else _used_up(meters, now, worst)
         if meters is None or over is not None:
             refused.append((index, over))
-            saved += costs[index]
+            saved += cost
         elif meters:
-            _admit(meters, now, worsts[index])
-            push(pending, (ends[index] + delay_us, index))
+            for meter in meters:
+                if meter.counts_calls:
+                    _count(meter, now, 1)
+                elif meter.reserves:
+                    meter.reserved += worst
+            push(pending, (end + delay_us, index))
     while pending:
-        _, done = pop(pending)
-        _settle(meters_of[kinds[done]], ends[done], costs[done], worsts[done])
+        _settle(calls[pop(pending)[1]], meters_of)
     return Replayed(refused=refused, saved=saved)
 
 
 def _used_up(meters: Sequence[Meter], now_us: int, worst: int) -> Meter | None:
     """The first meter that refuses a call."""
     for meter in meters:
-        spent = _spent(meter, now_us)
-        if (
-            spent >= meter.limit
-            if not meter.reserves
-            else spent + meter.reserved + worst > meter.limit
-        ):
+        length = meter.length_us
+        number = (now_us + meter.offset_us) // length if length else _month(now_us // _DAY_US)
+        # Most calls fall into the window that runs already.
+        if number == meter.number and not meter.is_sliding:
+            spent = meter.current
+        else:
+            spent = _spent(meter, number, now_us)
+        if meter.reserves:
+            spent += meter.reserved + worst - 1
+        if spent >= meter.limit:
             meter.refused_count += 1
             if meter.first_refused_us is None:
                 meter.first_refused_us = now_us
@@ -132,21 +130,14 @@ def _used_up(meters: Sequence[Meter], now_us: int, worst: int) -> Meter | None:
     return None
 
 
-def _admit(meters: Sequence[Meter], now_us: int, worst: int) -> None:
-    for meter in meters:
-        if meter.counts_calls:
-            _count(meter, now_us, 1)
-        elif meter.reserves:
-            meter.reserved += worst
-
-
-def _settle(meters: Sequence[Meter] | None, end_us: int, cost: int, worst: int) -> None:
-    for meter in meters or ():
+def _settle(call: Call, meters_of: Sequence[Sequence[Meter] | None]) -> None:
+    _, end, kind, cost, worst, _ = call
+    for meter in meters_of[kind] or ():
         if meter.counts_calls:
             continue
         if meter.reserves:
             meter.reserved -= worst
-        _count(meter, end_us, cost)
+        _count(meter, end, cost)
 
 
 def _number(meter: Meter, at_us: int) -> int:
@@ -167,17 +158,16 @@ def _month(day: int) -> int:
     return found
 
 
-def _spent(meter: Meter, now_us: int) -> int:
-    """What counts against the limit now."""
-    number = _number(meter, now_us)
+def _spent(meter: Meter, number: int, now_us: int) -> int:
+    """What counts against the limit now, in the window of that number."""
     if number == meter.number:
-        if not meter.is_sliding or not meter.previous:
-            return meter.current
         current, previous = meter.current, meter.previous
-    elif number == meter.number + 1 and meter.is_sliding:
+    elif number == meter.number + 1:
         current, previous = 0, meter.current
     else:
         return 0
+    if not meter.is_sliding or not previous:
+        return current
     left = meter.length_us - (now_us + meter.offset_us) % meter.length_us
     # Rounded up, so that a limit is not passed by what rounding lost.
     return current - (-previous * left // meter.length_us)
@@ -213,14 +203,3 @@ def to_pico(usd: Decimal) -> int:
 def from_pico(amount: int) -> Decimal:
     """Picodollars to dollars."""
     return Decimal(amount) / PICO
-
-
-def in_order(rows: Iterable[tuple[int, int, int, int]]) -> Calls:
-    """Calls of (start, end, kind, cost) rows, sorted by start."""
-    calls = Calls()
-    for start, end, kind, cost in sorted(rows):
-        calls.starts_us.append(start)
-        calls.ends_us.append(end)
-        calls.kinds.append(kind)
-        calls.costs.append(cost)
-    return calls

@@ -1,26 +1,28 @@
--- The calls of a slice in the order of their beginnings: when, which kind (see budget_kinds), what
--- they cost, and the most that they could have cost, both in picodollars. `state` is that of
--- observe/reports/budget_calls.py: what a replay can make of the call.
+-- The calls of a slice that guards are asked about, in the order of their beginnings: when, which kind
+-- (see budget_kinds), what they cost, and the most that they could have cost, both in picodollars.
+-- Keys that no guard looks at are left out of the kinds ($by_...), so that these are few. Answers of
+-- the gateway's own cache, and calls that a guard refused then, are not among them.
 with part as (
     select
         epoch_us(started_at) as start_us,
         epoch_us(coalesce(created_at, started_at + to_microseconds(
             (1000 * coalesce(duration_ms, 0))::bigint
         ))) as end_us,
-        tenant,
+        case when $by_tenant then tenant end as tenant,
         workflow,
-        prompt_name || '@' || prompt_version as prompt,
-        coalesce(requested_model, model) as model,
-        cost_usd,
-        cost_state,
-        max_output_tokens,
-        output_tokens,
-        out_usd_per_m,
-        gateway_cache_hit,
-        error_type,
+        case when $by_prompt then prompt_name || '@' || prompt_version end as prompt,
+        case when $by_model then coalesce(requested_model, model) end as model,
+        (1000000000000 * coalesce(cost_usd, 0))::bigint as cost,
+        (1000000000000 * coalesce(
+            greatest(max_output_tokens - output_tokens, 0) * out_usd_per_m / 1000000, 0
+        ))::bigint as unused,
         conversation_id
     from model_call
-    where {where}
+    where {where} and gateway_cache_hit is not true
+        and (
+            error_type is null
+            or error_type not in ('spend_limit', 'policy_denied', 'rate_limited_gateway')
+        )
 ),
 
 kinds as (
@@ -36,18 +38,8 @@ select
     part.start_us,
     greatest(part.end_us, part.start_us) as end_us,
     kinds.kind,
-    (1000000000000 * coalesce(part.cost_usd, 0))::bigint as cost,
-    (1000000000000 * (
-        coalesce(part.cost_usd, 0)
-        + coalesce(greatest(part.max_output_tokens - part.output_tokens, 0), 0)
-            * coalesce(part.out_usd_per_m, 0) / 1000000
-    ))::bigint as worst,
-    case
-        when part.gateway_cache_hit then 2
-        when part.error_type in ('spend_limit', 'policy_denied', 'rate_limited_gateway') then 3
-        when part.cost_state in ('unknown', 'estimated') then 1
-        else 0
-    end as state,
+    part.cost,
+    part.cost + part.unused as worst,
     part.conversation_id
 from part
 inner join kinds
