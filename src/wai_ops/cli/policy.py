@@ -2,20 +2,24 @@
 # isort: skip_file
 
 from wai_ops.cli import (
-    policy_lint,
+    policy_init,
     policy_show,
-    policy_test,
     policy_explain,
-    policy_diff,
     policy_check_url,
+    policy_test,
+    policy_lint,
+    policy_diff,
+    policy_backtest,
 )
 from wai_ops.cli.policy_app import app
 
 __all__ = [
     "app",
+    "policy_backtest",
     "policy_check_url",
     "policy_diff",
     "policy_explain",
+    "policy_init",
     "policy_lint",
     "policy_show",
     "policy_test",
