@@ -92,7 +92,7 @@ def explain_command(
     failed = None if failure is None else _failure(failure)
     used = None if budget_used is None else _share(budget_used)
     policy = _policy_of(open_registry(context, policies), workflow)
-    running = _running(context, workflow, conversation, tenant, on, cached_tokens)
+    running, spent = _running(context, policy, conversation, tenant, on, cached_tokens)
     if input_tokens is None and running is not None and running.history_tokens:
         input_tokens = running.history_tokens
     if output_tokens is None:
@@ -107,7 +107,7 @@ def explain_command(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         running=running,
-        budget_used_ratio=used,
+        budget_used_ratio=spent if used is None else used,
         is_money_limited=used is not None,
     )
     found = explain(policy, facts, failure=failed)
@@ -142,24 +142,25 @@ def _policy_of(registry: "Registry", name: str) -> "WorkflowPolicy":
 
 def _running(
     context: AppContext,
-    workflow: str,
+    policy: "WorkflowPolicy",
     conversation: str | None,
     tenant: str | None,
     on: str | None,
     cached_tokens: int | None,
-) -> "Running | None":
+) -> "tuple[Running | None, Decimal | None]":
+    """The conversation as live state has it or the flags say, and what it has used of its money."""
     from dataclasses import replace
 
     from wai_ops.control.routing.turn import Running
     from wai_ops.core.errors import UsageError
 
-    running = None
+    running, used = None, None
     if conversation is not None:
         tenant = tenant or context.settings.defaults.tenant
-        running = _stored(context, f"{tenant}:{workflow}:{conversation}")
+        running, used = _stored(context, policy, f"{tenant}:{policy.name}:{conversation}")
         if running is None and on is None:
             raise UsageError(
-                f"conversation {conversation!r} of {tenant} in {workflow} has no turn yet",
+                f"conversation {conversation!r} of {tenant} in {policy.name} has no turn yet",
                 hint="see: wai conversations list; or name its model with --on",
             )
     if on is not None:
@@ -168,25 +169,31 @@ def _running(
         if running is None:
             raise UsageError("--cached-tokens needs --conversation or --on: warm on which model?")
         running = replace(running, warm_tokens=cached_tokens)
-    return running
+    return running, used
 
 
-def _stored(context: AppContext, key: str) -> "Running | None":
-    from wai_ops.control.routing.turn import running_conversation
-    from wai_ops.state.conversations import list_turns
+def _stored(
+    context: AppContext, policy: "WorkflowPolicy", key: str
+) -> "tuple[Running | None, Decimal | None]":
+    from wai_ops.control.routing.turn import read_running
     from wai_ops.state.live import LiveState
-    from wai_ops.state.sessions import find_session
+    from wai_ops.state.reservations import Budget, balance_of
 
     state_dir = context.settings.state_dir
     if not LiveState.exists(state_dir):
-        return None
+        return None, None
     with LiveState.open(state_dir, clock=context.clock) as live:
-        return running_conversation(
-            list_turns(live, key),
-            find_session(live, key),
+        running = read_running(
+            live,
+            key,
             now=context.clock.now(),
             idle_ttl_s=context.settings.affinity.idle_ttl_s,
         )
+        limit = None if policy.envelope is None else policy.envelope.per_conversation_usd
+        if limit is None:
+            return running, None
+        balance = balance_of(live, Budget(key=f"conversation:{key}", limit_usd=limit))
+    return running, (balance.spent_usd + balance.reserved_usd) / balance.limit_usd
 
 
 def _failure(text: str) -> "FailureClass":

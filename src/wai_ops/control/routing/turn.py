@@ -1,18 +1,20 @@
 """The facts of a turn, from the workflow's policy, the price book and the running conversation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from wai_ops.control.policy.action import RiskTier
-from wai_ops.control.policy.compiled import WorkflowPolicy
+from wai_ops.control.policy.compiled import RANKS, WorkflowPolicy
 from wai_ops.control.routing.check import models_named
 from wai_ops.control.routing.facts import RouteFacts, model_facts
 from wai_ops.core.errors import UsageError
 from wai_ops.core.prices import PriceBook
-from wai_ops.state.conversations import Turn
-from wai_ops.state.sessions import Session
+from wai_ops.state.conversations import Turn, list_turns
+from wai_ops.state.live import LiveState
+from wai_ops.state.sessions import Session, find_session
+from wai_ops.state.turn_facts import tiers_on_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,17 @@ def running_conversation(
         warm_tokens=sent if is_warm else 0,
         history_tokens=sent + (last.output_tokens or 0),
     )
+
+
+def read_running(live: LiveState, key: str, *, now: datetime, idle_ttl_s: float) -> Running | None:
+    """What live state has of the conversation with this affinity key. Raises DataError."""
+    found = running_conversation(
+        list_turns(live, key), find_session(live, key), now=now, idle_ttl_s=idle_ttl_s
+    )
+    if found is None:
+        return None
+    tiers = [RiskTier(tier) for tier in tiers_on_model(live, key, found.model)]
+    return replace(found, tier=max(tiers, key=lambda tier: RANKS[tier], default=None))
 
 
 def allowed_models(policy: WorkflowPolicy, tier: RiskTier) -> frozenset[str]:
