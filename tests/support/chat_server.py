@@ -5,7 +5,7 @@ For what the emulator's script never says: summaries of a certain size, and answ
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +21,8 @@ class Says:
     text: str = ""
     status: int = 200
     finish_reason: str = "stop"
+    tool_calls: Sequence[tuple[str, Any]] = ()
+    """Name and arguments of the tools that it asks for; arguments that are text go as they are."""
     before: Callable[[], object] | None = None
     """Done in the server's thread before the answer begins."""
 
@@ -62,6 +64,7 @@ def chat_server(answer: Callable[[Body], Says]) -> Iterator[ChatServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16  # head and body in one piece: two would wait for an acknowledgement
 
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))
@@ -77,6 +80,7 @@ def chat_server(answer: Callable[[Body], Says]) -> Iterator[ChatServer]:
             self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+            self.wfile.flush()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
             del format, args
@@ -104,18 +108,32 @@ def _encoded(body: Body, said: Says) -> tuple[bytes, str]:
         "completion_tokens": len(said.text) // 4,
         "total_tokens": (len(text_in) + len(said.text)) // 4,
     }
+    message: dict[str, Any] = {"role": "assistant", "content": said.text}
+    if said.tool_calls:
+        message["tool_calls"] = _tool_calls(len(body["messages"]), said)
     if not body.get("stream"):
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": said.text},
-            "finish_reason": said.finish_reason,
-        }
+        choice = {"index": 0, "message": message, "finish_reason": said.finish_reason}
         whole = {"object": "chat.completion", "choices": [choice], "usage": usage}
         return json.dumps(whole).encode(), "application/json"
     chunks: list[dict[str, Any]] = [
-        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": said.text}}]},
+        {"choices": [{"index": 0, "delta": message}]},
         {"choices": [{"index": 0, "delta": {}, "finish_reason": said.finish_reason}]},
         {"choices": [], "usage": usage},
     ]
     lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
     return "".join([*lines, "data: [DONE]\n\n"]).encode(), "text/event-stream"
+
+
+def _tool_calls(place: int, said: Says) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": index,
+            "id": f"call_{place}_{index}",
+            "type": "function",
+            "function": {
+                "name": name,
+                "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments),
+            },
+        }
+        for index, (name, arguments) in enumerate(said.tool_calls)
+    ]

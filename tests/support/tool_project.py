@@ -19,7 +19,7 @@ from wai_ops.runtime.tools.approval import Approver, Nobody, Question
 from wai_ops.runtime.tools.build import build_caller
 from wai_ops.runtime.tools.calling import Called, ToolCall, ToolCaller
 from wai_ops.runtime.tools.doorman import Place
-from wai_ops.runtime.tools.load import load_tools
+from wai_ops.runtime.tools.load import Toolbox, load_tools
 from wai_ops.runtime.tools.repeats import Repeats
 from wai_ops.state.live import LiveState
 
@@ -100,6 +100,7 @@ class Bench:
     """Calls tools of one project."""
 
     folder: Path
+    toolbox: Toolbox
     caller: ToolCaller
     live: LiveState
     repeats: Repeats = field(default_factory=Repeats)
@@ -171,8 +172,9 @@ def bench_of(
         gate = Gate(
             registry, log, live, clock=clock, actor="os:test", credential_id=None, keeper=keeper
         )
+        toolbox = load_tools(folder / "tools", folder, settings.tools)
         caller = build_caller(
-            load_tools(folder / "tools", folder, settings.tools),
+            toolbox,
             gate=gate,
             registry=registry,
             live=live,
@@ -183,7 +185,7 @@ def bench_of(
             approver=approver or Nobody(),
         )
         try:
-            yield Bench(folder, caller, live)
+            yield Bench(folder, toolbox, caller, live)
         finally:
             caller.close()
             log.close()
