@@ -12,6 +12,7 @@ from wai_ops.config.budget_settings import (
     Unmatched,
 )
 from wai_ops.control.budgets.forms import FORMS, Wrong
+from wai_ops.control.budgets.local import local_problem
 from wai_ops.control.budgets.native import (
     Compiled,
     Facts,
@@ -22,6 +23,7 @@ from wai_ops.control.budgets.native import (
     Unfit,
 )
 
+_LOCAL_WHY = "wai sets the worst case of a call aside before it sends it, so it is never passed"
 LOCAL_GAP = "calls that are not sent through wai, or from another state folder, are not counted"
 
 
@@ -39,27 +41,53 @@ def compile_budgets(
     local: list[LocalBudget] = []
     unfit: list[Unfit] = []
     for name in sorted(budgets):
-        budget = budgets[name]
-        for form in budget.enforce or preferred_forms(budget):
-            if form is Enforcement.LOCAL:
-                local.append(_local(name, budget))
-                continue
-            found = FORMS[form](name, budget, settings.prefix, facts or Facts())
-            if not isinstance(found, Wrong):
-                found = _taken(found, guards) or found
-            if isinstance(found, Wrong):
-                is_wanted = bool(budget.enforce)
-                unfit.append(Unfit(budget=name, form=form, why=found.why, is_wanted=is_wanted))
-                continue
-            guards += found
-            if not budget.enforce:
-                break
-        if not budget.enforce and budget.action is not LimitAction.ALERT:
-            local.append(_local(name, budget))
+        made, wrong = _native(name, budgets[name], settings.prefix, facts or Facts(), guards)
+        guards += made
+        unfit += wrong
+        own = _own(name, budgets[name])
+        if isinstance(own, LocalBudget):
+            local.append(own)
+        elif own is not None:
+            unfit.append(own)
     guards += _allowlist_guards(allowlists or {}, settings)
     if any(guard.form is Enforcement.POLICY for guard in guards):
         guards += _let_through(settings)
     return Compiled(guards=tuple(guards), local=tuple(local), unfit=tuple(unfit))
+
+
+def _native(
+    name: str, budget: BudgetSettings, prefix: str, facts: Facts, taken: list[Guard]
+) -> tuple[list[Guard], list[Unfit]]:
+    """The gateway's forms: all that are wanted, or the first that fits."""
+    guards: list[Guard] = []
+    unfit: list[Unfit] = []
+    for form in budget.enforce or preferred_forms(budget):
+        if form is Enforcement.LOCAL:
+            continue
+        found = FORMS[form](name, budget, prefix, facts)
+        if not isinstance(found, Wrong):
+            found = _taken(found, taken) or found
+        if isinstance(found, Wrong):
+            is_wanted = bool(budget.enforce)
+            unfit.append(Unfit(budget=name, form=form, why=found.why, is_wanted=is_wanted))
+            continue
+        guards += found
+        if not budget.enforce:
+            break
+    return guards, unfit
+
+
+def _own(name: str, budget: BudgetSettings) -> LocalBudget | Unfit | None:
+    """What `wai` itself holds; None: nobody asked it to, and it could not."""
+    if budget.enforce and Enforcement.LOCAL not in budget.enforce:
+        return None
+    why = local_problem(budget)
+    if why is None:
+        return LocalBudget(budget=name, why=_LOCAL_WHY, gaps=(LOCAL_GAP,))
+    is_wanted = bool(budget.enforce)
+    if budget.action is LimitAction.ALERT and not is_wanted:
+        return None
+    return Unfit(budget=name, form=Enforcement.LOCAL, why=why, is_wanted=is_wanted)
 
 
 def preferred_forms(budget: BudgetSettings) -> tuple[Enforcement, ...]:
@@ -83,13 +111,6 @@ def _taken(found: list[Guard], guards: list[Guard]) -> Wrong | None:
         if (holder := holders.get(guard.ref)) is not None:
             return Wrong(f"the {guard.ref} holds the budget {holder} already")
     return None
-
-
-def _local(name: str, budget: BudgetSettings) -> LocalBudget:
-    why = "wai reserves the worst case of a call before it sends it, so this is never passed"
-    if budget.action is LimitAction.DOWNSHIFT:
-        why += f"; what does not fit goes to {budget.downshift_to}"
-    return LocalBudget(budget=name, why=why, gaps=(LOCAL_GAP,))
 
 
 def _allowlist_guards(

@@ -15,7 +15,6 @@ from wai_ops.config.budget_settings import (
     BudgetSettings,
     BudgetWindow,
     Enforcement,
-    LimitAction,
     ScopeKey,
 )
 from wai_ops.control.budgets.forms import WINDOW_S
@@ -98,9 +97,9 @@ class Matcher:
         found = []
         for guard in guards:
             budget = self.budgets.get(guard.budget)
-            if budget is None or not _fits(budget.scope, call) or not _has_model(guard, call):
+            if budget is None or not fits(budget.scope, call) or not _has_model(guard, call):
                 continue
-            bucket = _bucket(budget, call)
+            bucket = bucket_of(budget, call)
             if bucket is not None:
                 found.append(self._meter(guard, budget, bucket))
         return found
@@ -122,10 +121,8 @@ class Matcher:
 
     def _local(self, local: LocalBudget, call: Traits) -> list[Meter]:
         budget = self.budgets[local.budget]
-        bucket = _bucket(budget, call)
-        if budget.action is LimitAction.DOWNSHIFT or bucket is None:
-            return []
-        if not _fits(budget.scope, call):
+        bucket = bucket_of(budget, call)
+        if bucket is None or not fits(budget.scope, call):
             return []
         key = (f"{_LOCAL} {local.budget}", bucket)
         if key not in self._meters:
@@ -134,7 +131,6 @@ class Matcher:
                 bucket,
                 to_pico(budget.limit_usd),
                 budget,
-                is_sliding=budget.alignment is Alignment.ROLLING,
                 reserves=True,
             )
         return [self._meters[key]]
@@ -152,7 +148,8 @@ def _new_meter(
     )
 
 
-def _fits(scope: BudgetScope, call: Traits) -> bool:
+def fits(scope: BudgetScope, call: Traits) -> bool:
+    """Whether a call draws on a budget of that scope."""
     if scope.tenant and call.tenant not in scope.tenant:
         return False
     if scope.workflow and call.workflow not in scope.workflow:
@@ -179,7 +176,7 @@ def _has_model(guard: Guard, call: Traits) -> bool:
     return models is None or call.model in models
 
 
-def _bucket(budget: BudgetSettings, call: Traits) -> str | None:
+def bucket_of(budget: BudgetSettings, call: Traits) -> str | None:
     """The values that the budget is split by; None: the call lacks one of them."""
     values = []
     for key in budget.per:
