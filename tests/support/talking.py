@@ -1,7 +1,7 @@
 """Conversations held in this process: the real run path, over a real socket."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -105,7 +105,7 @@ def talk_with(
     state_dir: Path,
     *,
     account_id: str = "0" * 32,
-    token: str = "test-runtime-token-0123456789",  # noqa: S107 - of a test server
+    token: str = "test-runtime-token-0123456789",
     clock: Any = None,
     conversation_id: str = "c1",
     policy: CheckpointPolicy | None = None,
@@ -137,6 +137,3 @@ def talk_with(
     )
     with LiveState.open(state_dir, clock=clock) as live:
         yield Talk(service, around, live, policy, conversation_id)
-
-
-Answering = Callable[[dict[str, Any]], Any]

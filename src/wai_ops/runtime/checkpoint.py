@@ -255,6 +255,8 @@ class _Work:
             text=again if correction else request.text,
             opening=request.opening,
             model=row.model,
+            # In a governed project whoever names no model leaves it to the policy's routing.
+            is_model_fixed=not self._policy.uses_own_model or row.model != ask.model,
             tenant=ask.tenant,
             workflow=ask.workflow,
             conversation_id=row.conversation_id,
@@ -293,10 +295,15 @@ class _Work:
             self._row.checkpoint_id,
             state=state,
             now=self._around.clock.now(),
+            model=self._model() if self._calls else None,
             cost_usd=cost_usd if state != "lost" else None,
             cost_state=cost_state if state != "lost" else "unknown",
             **facts,
         )
+
+    def _model(self) -> str:
+        """Who was asked last: a policy may have routed the call to another model."""
+        return self._calls[-1].attempts[-1].requested_model if self._calls else self._row.model
 
     def _cost(self) -> tuple[Decimal | None, str]:
         return cost_of_attempts(each for call in self._calls for each in call.attempts)
@@ -312,7 +319,7 @@ class _Work:
             covers_turn_index=self._row.covers_turn_index,
             turn_count=len(self._span.turns),
             fact_count=0 if memory is None else len(memory.facts),
-            model=self._row.model,
+            model=self._model(),
             tokens_before=self._span.tokens_before,
             tokens_after=after,
             cost_usd=cost_usd,

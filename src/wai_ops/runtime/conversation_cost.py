@@ -1,8 +1,8 @@
 """What checkpoints brought: what was sent, and what would have been sent without them.
 
-What was sent is counted. What would have been is an estimate: the turns that a summary stood for
-are put back into each request, in tokens that are calibrated on the counted ones. The cache is
-taken to do as well as it did: the same share of what could have been warm.
+What was sent is counted. What would have been is an estimate: what a summary took out is put back
+into each request, in tokens that were counted when it was still there. The cache is taken to do as
+well as it did: the same share of what could have been warm.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from wai_ops.core.money import CostState, Rates, Usage, cost_of
 from wai_ops.runtime.checkpoint_text import tokens_of
-from wai_ops.runtime.history import opening_of, stands_at
+from wai_ops.runtime.history import stands_at
 from wai_ops.runtime.turn_cost import total_cost
 from wai_ops.state.checkpoints import Checkpoint
 from wai_ops.state.conversations import Turn
@@ -56,33 +56,33 @@ class ConversationCost:
     """False while no request was sent with a checkpoint: then nothing had to be estimated."""
 
 
-def request_tokens(turns: Sequence[Turn], checkpoints: Sequence[Checkpoint]) -> list[TurnTokens]:
-    """Count each request of a conversation, and estimate it without checkpoints."""
-    sizes = {turn.turn_index: _size_of(turn) for turn in turns}
-    by_id = {item.checkpoint_id: item for item in checkpoints}
-    factor = _calibration(turns, sizes, by_id)
+def request_tokens(turns: Sequence[Turn]) -> list[TurnTokens]:
+    """Count each request of a conversation, and estimate it without checkpoints.
+
+    What a checkpoint takes out of requests is the same for all that carry it, so it is told once:
+    at the first of them, from the request before, its answer, and what the user said since.
+    """
     found: list[TurnTokens] = []
-    before: Turn | None = None
-    share: float = 1.0
+    taken_out: dict[str | None, int] = {None: 0}
+    counted: list[Turn] = []
+    share = 1.0
     for turn in turns:
         if turn.input_tokens is None:
             continue
-        without = turn.input_tokens
-        if (used := by_id.get(turn.checkpoint_id or "")) is not None:
-            covered = sum(
-                sizes[other.turn_index]
-                for other in turns
-                if other.turn_index <= used.covers_turn_index
-                and other.turn_index < turn.turn_index
-                and stands_at(other, turn.turn_index)
-            )
-            summary = tokens_of(used.messages_json or "")
-            without += round((covered - summary) * factor)
+        if turn.checkpoint_id not in taken_out:
+            before = _last(counted, turn.turn_index)
+            taken_out[turn.checkpoint_id] = 0
+            if before is not None and before.input_tokens is not None:
+                history = before.input_tokens + taken_out[before.checkpoint_id]
+                history += before.output_tokens or 0
+                said = tokens_of(turn.messages_json[turn.opening_chars or 0 :])
+                taken_out[turn.checkpoint_id] = history + said - turn.input_tokens
+        without = turn.input_tokens + taken_out[turn.checkpoint_id]
         cached = turn.cached_input_tokens
         without_cached = cached
-        if found and before is not None and before.input_tokens and cached is not None:
-            if before.checkpoint_id == turn.checkpoint_id:
-                share = min(1.0, cached / before.input_tokens)
+        if counted and cached is not None:
+            if counted[-1].checkpoint_id == turn.checkpoint_id:
+                share = min(1.0, cached / max(1, counted[-1].input_tokens or 0))
             without_cached = min(without, round(share * found[-1].without_input_tokens))
         found.append(
             TurnTokens(
@@ -93,8 +93,13 @@ def request_tokens(turns: Sequence[Turn], checkpoints: Sequence[Checkpoint]) -> 
                 without_cached_tokens=without_cached,
             )
         )
-        before = turn
+        counted.append(turn)
     return found
+
+
+def _last(counted: Sequence[Turn], index: int) -> Turn | None:
+    """The last request whose exchange is part of the one at `index`."""
+    return next((turn for turn in reversed(counted) if stands_at(turn, index)), None)
 
 
 def conversation_cost(
@@ -113,7 +118,7 @@ def conversation_cost(
     made_usd, made_state = total_cost(
         (item.cost_usd, item.cost_state) for item in checkpoints if item.state != "making"
     )
-    requests = {item.turn_index: item for item in request_tokens(turns, checkpoints)}
+    requests = {item.turn_index: item for item in request_tokens(turns)}
     mine = [(turn, requests[turn.turn_index]) for turn in own if turn.turn_index in requests]
     differs = any(item.without_input_tokens != item.input_tokens for _, item in mine)
     without_usd: Decimal | None = turns_usd
@@ -159,35 +164,3 @@ def _difference(turn: Turn, item: TurnTokens, rates: Rates | None) -> Decimal | 
     paid = cost_of(with_it, rates, CostState.ESTIMATED).cost_usd
     instead = cost_of(without, rates, CostState.ESTIMATED).cost_usd
     return None if paid is None or instead is None else instead - paid
-
-
-def _size_of(turn: Turn) -> int:
-    """What an exchange takes in later requests, before calibration."""
-    return tokens_of(turn.messages_json[turn.opening_chars or 0 :]) + tokens_of(
-        turn.reply_json or ""
-    )
-
-
-def _calibration(
-    turns: Sequence[Turn], sizes: dict[int, int], by_id: dict[str, Checkpoint]
-) -> float:
-    """Counted tokens for each estimated one, over all requests that were counted."""
-    counted = estimated = 0
-    for place, turn in enumerate(turns):
-        if turn.input_tokens is None:
-            continue
-        used = by_id.get(turn.checkpoint_id or "")
-        covered = -1 if used is None else used.covers_turn_index
-        before = turns[:place]
-        size = sum(
-            sizes[other.turn_index]
-            for other in before
-            if other.turn_index > covered and stands_at(other, turn.turn_index)
-        )
-        size += 0 if used is None else tokens_of(used.messages_json or "")
-        opening = turn.messages_json[: turn.opening_chars or 0] or opening_of(before)
-        size += tokens_of(opening.removesuffix(","))
-        size += tokens_of(turn.messages_json[turn.opening_chars or 0 :])
-        counted += turn.input_tokens
-        estimated += size
-    return counted / estimated if estimated else 1.0

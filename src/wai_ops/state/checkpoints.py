@@ -120,13 +120,14 @@ def finish_checkpoint(
     tokens_after: int | None = None,
     cost_usd: Decimal | None = None,
     cost_state: str | None = None,
+    model: str | None = None,
     reason: str | None = None,
 ) -> bool:
     """Write the outcome of what is being made. False: it is no longer there. Call in `write()`."""
     done = live.execute(
         "update checkpoint set state = ?, messages_json = ?, summary = ?, facts_json = ?, "
         "replaced_json = ?, tokens_before = ?, tokens_after = ?, cost_pico = ?, cost_state = ?, "
-        "reason = ?, finished_at = ? "
+        "model = coalesce(?, model), reason = ?, finished_at = ? "
         "where affinity_key = ? and checkpoint_id = ? and state = 'making'",
         (
             state,
@@ -138,6 +139,7 @@ def finish_checkpoint(
             tokens_after,
             to_pico(cost_usd),
             cost_state,
+            model,
             reason,
             to_utc_text(now),
             affinity_key,
