@@ -5,6 +5,7 @@ recorded as well and then raised. `Permitted.end` records what came of it; an ac
 never recorded has the outcome "unknown".
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -264,10 +265,8 @@ class Gate:
     def _kept(self, arguments: Mapping[str, Any] | None) -> Any:
         if arguments is None:
             return None
-        import json
-
-        text = self._keeper.json_text(json.dumps(arguments, separators=(",", ":")))
-        return json.loads(text) if len(text) <= LONGEST_ARGUMENTS else None
+        kept = json.loads(self._keeper.json_text(json.dumps(arguments, separators=(",", ":"))))
+        return kept if len(json.dumps(kept)) <= LONGEST_ARGUMENTS else None
 
     def _target(self, action: Action) -> Mapping[str, Any] | None:
         target = action.target

@@ -19,8 +19,9 @@ VERSION = 1
 """Of the format of a line."""
 MAX_RECORD_BYTES = 65_535
 """The longest line without its newline: what an entry of a tile bundle can hold."""
-LONGEST_TEXT = 2_000
-"""Characters that are kept of a text that people or models wrote."""
+LONGEST_TEXT = 4_000
+"""Bytes that are kept of a text that people or models wrote."""
+_CUT = r"\u2026"
 LONGEST_ARGUMENTS = 8_192
 """Bytes of JSON; longer arguments are recorded by their digest alone."""
 
@@ -173,6 +174,10 @@ def canonical_sha256(value: Any) -> str:
 
 
 def shortened(text: str) -> str:
-    """At most `LONGEST_TEXT` characters, with a mark where something was left out."""
-    whole = text.encode("utf-8", "replace").decode()
-    return whole if len(whole) <= LONGEST_TEXT else f"{whole[: LONGEST_TEXT - 1]}…"
+    """At most `LONGEST_TEXT` bytes as a line has them, with a mark where something was left out."""
+    whole = text[:LONGEST_TEXT].encode("utf-8", "replace").decode()
+    if len(text) <= LONGEST_TEXT and len(_to_json(whole)) <= LONGEST_TEXT:
+        return whole
+    while len(_to_json(whole)) > LONGEST_TEXT - len(_CUT):
+        whole = whole[: len(whole) * 7 // 8]
+    return f"{whole}…"
