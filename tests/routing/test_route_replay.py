@@ -12,9 +12,9 @@ from wai_ops.control.decisions.record import encode
 from wai_ops.control.policy.action import RiskTier
 from wai_ops.control.policy.registry import Registry, load_registry
 from wai_ops.control.routing.backtest import backtest
+from wai_ops.control.routing.recorded import RecordedTurn, recorded_turns
 from wai_ops.control.routing.replay import replay
 from wai_ops.control.routing.replayed import Gap, Replayed, Served
-from wai_ops.control.routing.tiers import recorded_tiers
 from wai_ops.core.prices import Model, PriceBook, Snapshot
 from wai_ops.observe.reports.route_requests import RouteRequest
 
@@ -107,7 +107,8 @@ def request(**changes: Any) -> RouteRequest:
 
 
 def only(registry: Registry, *requests: RouteRequest, **tiers: RiskTier) -> list[Replayed]:
-    found = [item for item in replay(requests, registry, PRICES, tiers) if item is not None]
+    recorded = {run_id: RecordedTurn(tier=tier) for run_id, tier in tiers.items()}
+    found = [item for item in replay(requests, registry, PRICES, recorded) if item is not None]
     assert len(found) == len(requests)
     return found
 
@@ -240,11 +241,28 @@ def test_requests_of_no_policy_are_counted_and_left_out(registry: Registry) -> N
     assert table.notes[1].startswith("1 of 2 requests (50.0%) are of workflows that no policy")
 
 
-def test_tiers_come_from_the_decision_log(tmp_path: Path) -> None:
+def test_the_used_budget_is_as_it_was_recorded_where_the_candidate_has_no_limit_of_its_own(
+    registry: Registry,
+) -> None:
+    pressed = RecordedTurn(tier=RiskTier.MEDIUM, budget_used_ratio=Decimal("0.6"))
+    (item,) = replay([request()], registry, PRICES, {"r1": pressed})
+    assert item is not None
+    assert (item.model, item.is_pressure_unknown) == (SMALL, False)
+
+
+def test_tier_and_used_budget_come_from_the_decision_log(tmp_path: Path) -> None:
     log = tmp_path / "decisions.jsonl"
-    assert recorded_tiers(log) == {}
+    assert recorded_turns(log) == {}
     decision = {"type": "decision", "kind": "model_call", "run_id": "r1", "risk_tier": "high"}
     tool = decision | {"kind": "tool_call", "run_id": "r2", "justification": '"model_call"'}
-    lines = [encode(decision), encode(tool), b'{"kind":"model_call" torn\n']
-    log.write_bytes(b"".join(line if line.endswith(b"\n") else line + b"\n" for line in lines))
-    assert recorded_tiers(log) == {"r1": RiskTier.HIGH}
+    routed = decision | {"run_id": "r3", "route": {"facts": {"budget_used_ratio": "0.25"}}}
+    odd = decision | {"run_id": "r4", "route": {"facts": {"budget_used_ratio": "much"}}}
+    records: list[dict[str, Any]] = [decision, tool, routed, odd]
+    lines = [*(encode(record) for record in records), b'{"kind":"model_call" torn']
+    log.write_bytes(b"".join(line.rstrip(b"\n") + b"\n" for line in lines))
+    high = RiskTier.HIGH
+    assert recorded_turns(log) == {
+        "r1": RecordedTurn(tier=high),
+        "r3": RecordedTurn(tier=high, budget_used_ratio=Decimal("0.25")),
+        "r4": RecordedTurn(tier=high),
+    }

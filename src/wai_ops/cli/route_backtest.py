@@ -42,7 +42,7 @@ def backtest_command(
     from wai_ops.config.prices import load_price_book
     from wai_ops.control.decisions.log import FILE_NAME, FOLDER_NAME
     from wai_ops.control.routing.backtest import backtest_ledger
-    from wai_ops.control.routing.tiers import recorded_tiers
+    from wai_ops.control.routing.recorded import recorded_turns
     from wai_ops.core.errors import UsageError
     from wai_ops.core.window import parse_window
     from wai_ops.observe.ledger.store import open_ledger
@@ -59,8 +59,8 @@ def backtest_command(
         )
     part = Slice(window, where)
     state_dir = context.settings.state_dir
-    tiers = recorded_tiers(state_dir / FOLDER_NAME / FILE_NAME)
+    recorded = recorded_turns(state_dir / FOLDER_NAME / FILE_NAME)
     with open_ledger(state_dir, context.clock, watch) as store:
         prices = load_price_book(context.settings)
-        table = backtest_ledger(store, part, registry, prices, tiers)
+        table = backtest_ledger(store, part, registry, prices, recorded)
     emit(table, Format.JSON if as_json else fmt)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from wai_ops.control.policy.action import RiskTier
 from wai_ops.control.policy.registry import Registry
+from wai_ops.control.routing.recorded import RecordedTurn
 from wai_ops.control.routing.replay import replay
 from wai_ops.control.routing.replayed import Gap, Replayed, Served
 from wai_ops.core.prices import PriceBook
@@ -120,13 +121,13 @@ def backtest_ledger(
     part: Slice,
     registry: Registry,
     prices: PriceBook,
-    tiers: Mapping[str, RiskTier],
+    recorded: Mapping[str, RecordedTurn],
 ) -> Table[BacktestRow]:
     """Replay the recorded requests of a slice under a registry. Raises DataError.
 
-    `tiers`: run id -> recorded tier.
+    `recorded`: run id -> what its decision said.
     """
-    replayed = replay(route_requests(store, part), registry, prices, tiers)
+    replayed = replay(route_requests(store, part), registry, prices, recorded)
     table = backtest(replayed, part.describe())
     missing = missing_notes(read_evidence(store, part), store.folded.in_flight_count)
     return replace(table, notes=(*table.notes, *missing))

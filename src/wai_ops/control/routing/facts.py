@@ -68,6 +68,19 @@ class RouteFacts:
     cached_tokens: int = 0
     """The tokens of the prefix that are expected to be warm on that model."""
 
+    def to_record(self) -> dict[str, Any]:
+        """What a decision record keeps: the facts that nothing else of it says."""
+        tier = self.conversation_tier
+        return {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "budget_used_ratio": _text(self.budget_used_ratio),
+            "is_money_limited": self.is_money_limited,
+            "conversation_model": self.conversation_model,
+            "conversation_tier": None if tier is None else tier.value,
+            "cached_tokens": self.cached_tokens,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOver:
@@ -127,6 +140,7 @@ class RouteChoice:
                 for item in self.passed_over
             ],
         }
+        record["facts"] = self.facts.to_record()
         if self.tried:
             record["tried"] = list(self.tried)
             record["is_maybe_billed"] = self.is_maybe_billed

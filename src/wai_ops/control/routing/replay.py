@@ -32,6 +32,7 @@ from wai_ops.control.routing.facts import (
     model_facts,
 )
 from wai_ops.control.routing.fallback import after
+from wai_ops.control.routing.recorded import RecordedTurn
 from wai_ops.control.routing.replayed import Costs, Gap, Replayed, Served
 from wai_ops.control.routing.turn import allowed_models
 from wai_ops.core.failures import FailureClass
@@ -61,13 +62,13 @@ def replay(
     requests: Iterable[RouteRequest],
     registry: Registry,
     prices: PriceBook,
-    tiers: Mapping[str, RiskTier],
+    recorded: Mapping[str, RecordedTurn],
 ) -> Iterator[Replayed | None]:
     """Replay requests that stand in the order of their conversations. None: no policy names it.
 
-    `tiers` are the recorded tiers by run id; without one the workflow's own is assumed.
+    `recorded` has what decisions said, by run id; without a tier the workflow's own is assumed.
     """
-    replayer = _Replayer(registry, prices, tiers)
+    replayer = _Replayer(registry, prices, recorded)
     for request in requests:
         yield replayer.replay(request)
 
@@ -76,10 +77,10 @@ class _Replayer:
     """The prices and the conversation that is under way."""
 
     def __init__(
-        self, registry: Registry, prices: PriceBook, tiers: Mapping[str, RiskTier]
+        self, registry: Registry, prices: PriceBook, recorded: Mapping[str, RecordedTurn]
     ) -> None:
         self._registry = registry
-        self._tiers = tiers
+        self._recorded = recorded
         self._key: tuple[str | None, str | None, str | None] | None = None
         self._now: _Conversation | None = None
 
@@ -94,8 +95,9 @@ class _Replayer:
         if policy is None or request.model is None:
             return None
         running = self._running(request)
-        tier = self._tiers.get(request.run_id or "")
-        turn = _Turn(request, policy, tier or policy.default_risk, tier is not None, running)
+        recorded = self._recorded.get(request.run_id or "")
+        tier = policy.default_risk if recorded is None else recorded.tier
+        turn = _Turn(request, policy, tier, recorded, running)
         facts = self._facts(turn)
         is_pressure_unknown = (
             policy.routing is not None
@@ -114,7 +116,7 @@ class _Replayer:
         return Replayed(
             request=request,
             tier=turn.tier,
-            is_tier_recorded=turn.is_tier_recorded,
+            is_tier_recorded=recorded is not None,
             model=model,
             served=served,
             costs=costs,
@@ -187,7 +189,7 @@ class _Replayer:
             models={model: self._known(model, day) for model in named},
             input_tokens=request.input_tokens,
             output_tokens=request.output_tokens if reserved is None else reserved,
-            budget_used_ratio=_used(policy, running),
+            budget_used_ratio=_used(turn),
             is_money_limited=policy.envelope is not None and policy.envelope.has_money,
             conversation_model=running.model if running else None,
             conversation_tier=running.tier if running else None,
@@ -282,7 +284,7 @@ class _Turn:
     request: RouteRequest
     policy: WorkflowPolicy
     tier: RiskTier
-    is_tier_recorded: bool
+    recorded: RecordedTurn | None
     running: _Conversation | None
 
 
@@ -315,12 +317,14 @@ def _fallen(turn: _Turn, choice: RouteChoice, error_type: str) -> tuple[str, Ser
     return fallen.model, Served.FALLBACK
 
 
-def _used(policy: WorkflowPolicy, running: _Conversation | None) -> Decimal | None:
-    limit = None if policy.envelope is None else policy.envelope.per_conversation_usd
-    if limit is None:
-        return None
+def _used(turn: _Turn) -> Decimal | None:
+    """Of the conversation's own limit, as the candidate spends it; else as it was recorded."""
+    envelope, running = turn.policy.envelope, turn.running
+    limit = None if envelope is None else envelope.per_conversation_usd
     spent = Decimal(0) if running is None else running.spent_usd
-    return None if spent is None else spent / limit
+    if limit is not None and spent is not None:
+        return spent / limit
+    return None if turn.recorded is None else turn.recorded.budget_used_ratio
 
 
 def _warm(request: RouteRequest, running: _Conversation | None) -> int:
