@@ -3,6 +3,7 @@
 import hashlib
 import ssl
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,9 @@ from wai_ops.control.outbound.limits import Limits
 from wai_ops.control.outbound.refusal import DeniedAddress, DeniedHeaders, DeniedUrl, RefusedRequest
 from wai_ops.control.outbound.request import OutboundRequest, OutboundResponse
 from wai_ops.control.outbound.send import send
+from wai_ops.control.outbound.trust import tls_context
 from wai_ops.core.clock import SystemClock
-from wai_ops.core.errors import DeniedError
+from wai_ops.core.errors import DeniedError, UsageError
 from wai_ops.core.failures import FailureClass
 
 HOST = "tools.example.com"
@@ -107,6 +109,21 @@ def test_the_usual_authorities_do_not_vouch_for_ours(
         answer = get(server.url(HOST), permits)
     assert answer.failure is FailureClass.NETWORK
     assert server.log == []
+
+
+def test_other_authorities_are_named_by_the_environment(
+    permits: Permits, authority: Authority, tmp_path: Path
+) -> None:
+    """As for model calls; a file that cannot be read is a mistake of the user."""
+    context = tls_context({"SSL_CERT_FILE": str(authority.ca_file), "SSLKEYLOGFILE": "/nowhere"})
+    assert not context.keylog_filename
+    with web_server(lambda _: Reply(), authority.server_context(HOST)) as server:
+        answer = get(server.url(HOST), permits, tls=context)
+    assert (answer.status, answer.failure) == (200, None)
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    for file in ("gone.pem", "empty.pem"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            tls_context({"SSL_CERT_FILE": str(tmp_path / file)})
 
 
 def test_a_context_that_believes_anybody_is_a_mistake(permits: Permits) -> None:

@@ -10,6 +10,8 @@ from support.outbound_permits import Permits
 from support.outbound_server import Authority, Reply, Seen, connects, watched_sockets, web_server
 from support.outbound_urls import ORDINARY
 from support.ssrf import V4, V6, carriers, names, urls
+from wai_ops.control.outbound.connect import VettedBackend, Wire
+from wai_ops.control.outbound.limits import Deadline, Limits
 from wai_ops.control.outbound.refusal import DeniedAddress, RefusedRequest
 from wai_ops.control.outbound.request import OutboundRequest
 from wai_ops.control.outbound.send import send
@@ -195,6 +197,21 @@ def test_every_ordinary_url_gets_as_far_as_the_resolver(permits: Permits) -> Non
         assert answer.failure is FailureClass.NETWORK
         assert resolver.asked == [permits.tokens[before].target.host]
     assert len(permits.tokens) == len(ORDINARY) > 70
+
+
+def test_an_address_of_this_machine_is_left_before_anything_is_sent(permits: Permits) -> None:
+    """Whatever its range: what listens here may be hidden from everybody else."""
+    clock, limits = SystemClock(), Limits()
+    with web_server(lambda _: Reply()) as server:
+        wire = Wire(clock, Deadline(clock, limits), limits)
+        backend = VettedBackend(("127.0.0.1",), wire)
+        with pytest.raises(DeniedAddress, match="an address of this machine"):
+            backend.connect_tcp("api.example.com", server.port)
+        wire.close()
+        assert not wire.is_sent
+        wire.is_private = True
+        backend.connect_tcp("inner", server.port).close()
+    assert server.log == []
 
 
 @pytest.mark.parametrize(

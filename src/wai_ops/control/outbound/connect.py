@@ -64,6 +64,8 @@ class Wire:
         self.clock = clock
         self.deadline = deadline
         self.limits = limits
+        self.is_private = False
+        """Whether the host is one of `policy.private_hosts`, and may be this very machine."""
         self.resolve_ms: float | None = None
         self.address: str | None = None
         """Connected to."""
@@ -122,10 +124,23 @@ class VettedBackend(httpcore.NetworkBackend):
                 problem = error
                 continue
             wire.opened(stream)
+            if not wire.is_private and _is_ourselves(stream):
+                raise DeniedAddress(
+                    "outbound.address.own", f"{address} is an address of this machine"
+                )
             wire.address = address
             wire.connect_ms = (wire.clock.monotonic() - started) * 1000
             return _LimitedStream(stream, wire)
         raise problem or httpcore.ConnectTimeout("timed out")
+
+
+def _is_ourselves(stream: httpcore.NetworkStream) -> bool:
+    """Whether both ends have one address: what listens here is behind no firewall of ours.
+
+    That can be seen only once connected; nothing has been sent by then.
+    """
+    ours, theirs = (stream.get_extra_info(name) for name in ("client_addr", "server_addr"))
+    return bool(ours[0] == theirs[0])
 
 
 class _LimitedStream(httpcore.NetworkStream):

@@ -170,12 +170,14 @@ class _Sender:
 
     def _attempt(self, prepared: Prepared, token: PermitToken, wire: Wire, answer: Answer) -> None:
         target = prepared.url.target
+        private = self.private_hosts.get(target.host, ()) if token.allows_private else ()
+        wire.is_private = bool(private)
         started = self.clock.monotonic()
         addresses = vet(
             target.host,
             target.port,
             self.resolver,
-            private=self.private_hosts.get(target.host, ()) if token.allows_private else (),
+            private=private,
             timeout_s=self._deadline.left(self.limits.resolve_s),
         )
         wire.resolve_ms = (self.clock.monotonic() - started) * 1000
