@@ -18,6 +18,11 @@ RECORDS: dict[str, str] = {
     "prompts rollback": "wai_ops.prompts.releasing:ReleaseChange",
     "models show": "wai_ops.observe.models:ModelDetail",
     "run": "wai_ops.runtime.result:RunResult",
+    "chat": "wai_ops.runtime.result:RunResult",
+    "conversations show": "wai_ops.runtime.conversation_detail:ConversationDetail",
+    "conversations fork": "wai_ops.runtime.conversation_change:Forked",
+    "conversations delete": "wai_ops.runtime.conversation_change:Removed",
+    "conversations prune": "wai_ops.runtime.conversation_change:Removed",
     "run (refused)": "wai_ops.runtime.governed_result:RunRefusal",
     "run --dry-run": "wai_ops.runtime.preview:RunPreview",
     "affinity show": "wai_ops.runtime.affinity_view:AffinityDetail",
@@ -45,6 +50,7 @@ RECORDS: dict[str, str] = {
 
 TABLES: dict[str, str] = {
     "prompts label": "wai_ops.prompts.releasing:LabelRow",
+    "conversations list": "wai_ops.runtime.conversation_list:ConversationRow",
     "doctor": "wai_ops.observe.doctor.rows:CheckRow",
     "envelope reconcile": "wai_ops.control.envelopes.reconcile:Reconciled",
     "envelope show --format": "wai_ops.control.envelopes.view:BudgetRow",
