@@ -1,28 +1,16 @@
 """`wai run`: one prompt, sent once, recorded and priced."""
 
-import sys
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from wai_ops.cli import diagnostics
 from wai_ops.cli.app import new_app
 from wai_ops.cli.context import AppContext
 from wai_ops.cli.options import JsonOption
-from wai_ops.core.errors import ExitCode
-
-if TYPE_CHECKING:
-    from wai_ops.cli.run_governance import Said
-    from wai_ops.cli.run_sink import TerminalSink
-    from wai_ops.core.errors import DeniedError
-    from wai_ops.runtime.request import Ask
-    from wai_ops.runtime.run import Finished
+from wai_ops.core.errors import UsageError
 
 app = new_app()
-
-_PLACEHOLDER = "<CLOUDFLARE_ACCOUNT_ID>"
 
 
 @app.command()
@@ -78,7 +66,24 @@ def run(
         typer.Option("--json-schema", help="A JSON Schema the answer must meet; exit 1 if not."),
     ] = None,
     tools: Annotated[
-        Path | None, typer.Option("--tools", help="A JSON list of tool definitions.")
+        Path | None,
+        typer.Option("--tools", help="A JSON list of tool definitions; none is called."),
+    ] = None,
+    tool: Annotated[
+        list[str] | None,
+        typer.Option("--tool", metavar="NAME", help="A declared tool, or crm.*; repeatable."),
+    ] = None,
+    tools_dir: Annotated[
+        Path | None,
+        typer.Option("--tools-dir", metavar="DIR", help="Where tools are declared; all of them."),
+    ] = None,
+    checkpoint_every: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint-every",
+            metavar="N|off",
+            help="Sum up the older turns every N turns; else checkpoints.every_turns.",
+        ),
     ] = None,
     risk: Annotated[
         str | None,
@@ -141,9 +146,12 @@ def run(
     """
     from wai_ops.cli.run_governance import Said
     from wai_ops.cli.run_input import build_ask
-    from wai_ops.cli.run_sink import TerminalSink
 
     context: AppContext = ctx.obj
+    if tools is not None and (tool or tools_dir is not None):
+        raise UsageError(
+            "--tools only describes tools, and --tool and --tools-dir call them: give one of them"
+        )
     ask, check = build_ask(
         context.settings,
         now=context.clock.now(),
@@ -167,169 +175,25 @@ def run(
     )
     said = Said(risk=risk, justification=justification, data=data or (), wait_s=budget_wait)
     if dry_run:
-        _show_plan(context, ask, said, as_json=as_json, local=local)
-    else:
-        names = [("tenant", ask.tenant), ("workflow", ask.workflow)]
-        names += [("conversation", conversation)] if conversation else []
-        names += [("prompt", ask.prompt_name)] if prompt else []
-        sink = TerminalSink(as_json=as_json, reasoning=reasoning)
-        _run(context, ask, check, sink, names, said, local=local, quiet=quiet, as_json=as_json)
+        from wai_ops.cli.run_dry import show_plan
 
+        show_plan(context, ask, said, as_json=as_json, local=local)
+        return
+    from wai_ops.cli.run_perform import RunFlags, perform
+    from wai_ops.cli.run_sink import TerminalSink
 
-def _run(
-    context: AppContext,
-    ask: "Ask",
-    check: Any,
-    sink: "TerminalSink",
-    names: list[tuple[str, str]],
-    said: "Said",
-    *,
-    local: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    from wai_ops.cli.run_governance import governance_of, registry_of
-    from wai_ops.cli.run_service import service_of, surroundings_of
-    from wai_ops.cli.target import open_connection
-    from wai_ops.config.credentials import Role
-    from wai_ops.core.errors import DeniedError
-    from wai_ops.runtime.run import execute
-    from wai_ops.state.live import LiveState
-    from wai_ops.state.names import remember_names
-
-    state_dir = context.settings.state_dir
-    registry = registry_of(context, said)
-    with open_connection(context, role=Role.RUNTIME, local=local) as connection:
-        # Not closed: the last one to close writes the whole log back into the database, which
-        # takes longer than everything else after the answer. Every step is committed already.
-        live = LiveState.open(state_dir, clock=context.clock)
-        service = service_of(context, connection)
-        around = surroundings_of(context, service.token)
-        around.keeper.refuse_names(dict(names))
-        remember_names(state_dir, names)
-        governance = None
-        if registry is not None:
-            governance = governance_of(
-                context, registry, said, live=live, keeper=around.keeper, token=service.token
-            )
-        try:
-            finished = execute(ask, service, around, live, sink, check=check, governance=governance)
-        except DeniedError as error:
-            if as_json:
-                _print_refusal(error)
-            raise
-    _present(finished, check, sink, quiet=quiet, as_json=as_json)
-
-
-def _print_refusal(error: "DeniedError") -> None:
-    """Print what was refused, and by which rule, for a program to read."""
-    from wai_ops.cli.output import print_json
-    from wai_ops.runtime.governed_refusal import Refused
-
-    if isinstance(error, Refused):
-        print_json(error.told())
-
-
-def _present(
-    finished: "Finished", check: Any, sink: "TerminalSink", *, quiet: bool, as_json: bool
-) -> None:
-    # Little is imported here: it would all stand between the last byte and the prompt.
-    from wai_ops.core.failures import FailureClass
-    from wai_ops.runtime.record import COMPLETE
-    from wai_ops.runtime.run import tool_call_dicts
-
-    reply = finished.reply
-    if as_json:
-        from wai_ops.cli.output import print_json
-        from wai_ops.runtime.summary import result_of
-
-        print_json(result_of(finished, output=None if check is None else check.output))
-    else:
-        sink.finish(tool_call_dicts(reply))
-        if not quiet and (reply.delivered or reply.failure is None):
-            diagnostics.message(_summary(finished))
-    if reply.failure is FailureClass.OUTPUT_TRUNCATED:
-        diagnostics.warn("the answer was cut by the output limit; raise --max-tokens")
-    elif reply.failure is FailureClass.INVALID_OUTPUT:
-        diagnostics.message(f"invalid_output: {finished.attempts[-1].error_message}")
-        raise typer.Exit(ExitCode.VERDICT_NO)
-    elif reply.failure is not None and reply.failure not in COMPLETE:
-        from wai_ops.runtime.explain import error_of
-
-        if not quiet and reply.delivered:
-            diagnostics.note("the partial answer is kept in the conversation, not in its history")
-        raise error_of(
-            reply.failure,
-            # As it was stored: what the other side says may quote a credential.
-            message=finished.attempts[-1].error_message,
-            code=reply.error_code,
-            status=reply.status,
-            attempts=len(finished.attempts),
-            stop_reason=finished.stop_reason,
-            address=finished.prepared.call.url,
-        )
-
-
-def _summary(finished: "Finished") -> str:
-    """One line about what it took; what is unknown is said to be unknown."""
-    from wai_ops.core.money import CostState
-
-    record = finished.attempts[-1]
-    if record.input_tokens is None:
-        tokens = "tokens not reported"
-    else:
-        cached = record.cached_input_tokens
-        cached_text = "cached not reported" if cached is None else f"{cached} cached"
-        tokens = f"{record.input_tokens} in ({cached_text}), {record.output_tokens} out"
-    if record.cost_usd is None:
-        money = "cost unknown"
-    elif record.cost_state == CostState.NONE:
-        money = "not billed"
-    else:
-        money = f"${record.cost_usd.normalize():f} {record.cost_state}"
-        if record.target == "local":
-            money += " at list price, nothing billed"
-    times = [f"TTFT {record.ttft_ms / 1000:.2f} s"] if record.ttft_ms is not None else []
-    times.append(f"total {finished.total_ms / 1000:.2f} s")
-    cache = record.affinity_result or "no answer"
-    if record.affinity_cause:
-        cache += f" ({record.affinity_cause})"
-    if finished.governed is not None:
-        cache += f"; decision {finished.governed.decisions[-1].decision_id}"
-    place = f"{record.tenant}/{record.workflow} {record.conversation_id}.{record.turn_index}"
-    if (release := finished.prepared.ask.release) is not None:
-        canary = f" (canary of {release.label})" if release.canary else ""
-        place += f" {record.prompt_name}@{record.prompt_version}{canary}"
-    return f"{place}: {tokens}; {money}; {', '.join(times)}; affinity {cache}"
-
-
-def _show_plan(
-    context: AppContext, ask: "Ask", said: "Said", *, as_json: bool, local: bool
-) -> None:
-    from wai_ops.cli.run_governance import dry_governance, registry_of
-    from wai_ops.cli.run_service import dry_service, surroundings_of
-    from wai_ops.runtime.plan import prepare
-    from wai_ops.runtime.preview import preview_of
-    from wai_ops.state.live import LiveState
-
-    registry = registry_of(context, said)
-    service = dry_service(context, local=local, placeholder=_PLACEHOLDER)
-    around = surroundings_of(context)
-    state_dir = context.settings.state_dir
-    with ExitStack() as stack:
-        live = None
-        if LiveState.exists(state_dir):
-            live = stack.enter_context(LiveState.open(state_dir, clock=context.clock))
-        if registry is None:
-            preview = preview_of(prepare(ask, service, around, live))
-        else:
-            from wai_ops.runtime.governed_preview import governed_preview
-
-            governance = dry_governance(registry, said)
-            preview = governed_preview(governance, ask, service, around, live)
-    if as_json:
-        from wai_ops.cli.output import print_json
-
-        print_json(preview)
-    else:
-        sys.stdout.write(preview.to_text())
+    names = [("tenant", ask.tenant), ("workflow", ask.workflow)]
+    names += [("conversation", conversation)] if conversation else []
+    names += [("prompt", ask.prompt_name)] if prompt else []
+    flags = RunFlags(
+        said=said,
+        names=names,
+        is_conversation=conversation is not None,
+        checkpoint_every=checkpoint_every,
+        tools=tuple(tool or ()),
+        tools_dir=tools_dir,
+        local=local,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    perform(context, ask, check, TerminalSink(as_json=as_json, reasoning=reasoning), flags)

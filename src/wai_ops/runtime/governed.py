@@ -218,7 +218,8 @@ def budgets_of(
 
 def conversation_budget(ask: Ask) -> str:
     """The key of a conversation's own budget."""
-    return f"conversation:{affinity_key(ask.tenant, ask.workflow, ask.conversation_id)}"
+    payer = ask.charged_to or ask.conversation_id
+    return f"conversation:{affinity_key(ask.tenant, ask.workflow, payer)}"
 
 
 def used_ratio(live: LiveState | None, budgets: Sequence[Budget]) -> Decimal | None:

@@ -73,6 +73,8 @@ class Ask:
     tenant: str
     workflow: str
     conversation_id: str
+    charged_to: str | None = None
+    """The conversation whose budget pays; None: its own."""
     prompt_name: str = INLINE_PROMPT[0]
     prompt_version: str = INLINE_PROMPT[1]
     release: PromptRelease | None = None

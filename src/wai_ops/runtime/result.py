@@ -72,6 +72,44 @@ class RunAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunToolCall:
+    """One call of a tool that was made, or refused, on the way to the answer."""
+
+    tool: str
+    ok: bool
+    problem: str | None
+    """Why there is no result: `refused_by_policy`, `timeout`, ..."""
+    decision_id: str | None
+    duration_ms: float
+    result_sha256: str | None
+    """Of the raw output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCheckpoint:
+    """The summary that was due before the request."""
+
+    checkpoint_id: str
+    is_made: bool
+    reason: str
+    """Why it was not made; empty."""
+    covers_turn_index: int
+    cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunExchange:
+    """Everything between the question and the final answer: each step is a turn."""
+
+    turn_indexes: list[int]
+    cost_usd: Decimal | None
+    """All attempts of all steps, and the checkpoint; null: not known."""
+    cost_state: str
+    tools: list[RunToolCall]
+    checkpoint: RunCheckpoint | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunError:
     """Why the run failed: a class of the failure taxonomy, the provider's code and words."""
 
@@ -112,6 +150,8 @@ class RunResult:
     event_id: str | None
     ray_id: str | None
     attempts: list[RunAttempt]
+    exchange: RunExchange | None
+    """Null: one request was all of it."""
     governed: RunGoverned | None
     """What was decided, set aside and charged; null: the project has no policies."""
     error: RunError | None

@@ -9,6 +9,7 @@ from wai_ops.runtime.result import (
     RunAttempt,
     RunCost,
     RunError,
+    RunExchange,
     RunResult,
     RunTimings,
     RunUsage,
@@ -16,7 +17,9 @@ from wai_ops.runtime.result import (
 from wai_ops.runtime.run import Finished, tool_call_dicts
 
 
-def result_of(finished: Finished, *, output: Any = None) -> RunResult:
+def result_of(
+    finished: Finished, *, output: Any = None, exchange: RunExchange | None = None
+) -> RunResult:
     """Build the result; `output` is the parsed answer when a schema was met."""
     prepared, reply, record = finished.prepared, finished.reply, finished.attempts[-1]
     ask, session = prepared.ask, prepared.session
@@ -85,6 +88,7 @@ def result_of(finished: Finished, *, output: Any = None) -> RunResult:
             )
             for attempt in finished.attempts
         ],
+        exchange=exchange,
         governed=finished.governed,
         error=_error(finished),
     )
