@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from wai_ops.cloudflare.control import MAX_PAGES, ApiError, ControlPlane
+from wai_ops.cloudflare.control import MAX_PAGES, ApiAccessError, ApiError, ControlPlane
 from wai_ops.core.errors import UsageError
 from wai_ops.core.text import one_line
 
 _PER_PAGE = 50
+READ = "AI Gateway: Read"
+EDIT = "AI Gateway: Edit"
+"""Policies need it even to be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class GuardsApi:
         """The whole gateway object, as it is. Raises UsageError when there is no such gateway."""
         what = "GET /ai-gateway/gateways/{gateway}"
         try:
-            answer = self._plane.raw("GET", self._gateway, what=what)
+            answer = self._raw("GET", self._gateway, what=what)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -54,26 +57,26 @@ class GuardsApi:
     def put_gateway(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Replace the gateway's settings. Returns the object as it is now."""
         what = "PUT /ai-gateway/gateways/{gateway}"
-        answer = self._plane.raw("PUT", self._gateway, what=what, body=dict(body))
+        answer = self._raw("PUT", self._gateway, what=what, body=dict(body))
         return _object(answer.get("result"), what)
 
     def policies(self, *, with_drafts: bool) -> list[dict[str, Any]]:
         """The policies; with drafts, these stand in for what they change (`uncommitted`)."""
         what = "GET .../policies"
         query = {"includeStaging": "true"} if with_drafts else {}
-        answer = self._plane.raw("GET", f"{self._gateway}/policies", what=what, query=query)
+        answer = self._raw("GET", f"{self._gateway}/policies", what=what, query=query)
         return _objects(answer.get("result"), what)
 
     def stage_policy(self, body: Mapping[str, Any]) -> str:
         """Make a draft of a new policy. Returns its id."""
         what = "POST .../policies"
-        answer = self._plane.raw("POST", f"{self._gateway}/policies", what=what, body=dict(body))
+        answer = self._raw("POST", f"{self._gateway}/policies", what=what, body=dict(body))
         return _id(_object(answer.get("result"), what), what)
 
     def stage_change(self, policy_id: str, body: Mapping[str, Any]) -> None:
         """Make a draft of a change to a committed policy."""
         path = f"{self._gateway}/policies/{quote(policy_id, safe='')}"
-        self._plane.raw("PUT", path, what="PUT .../policies/{policy}", body=dict(body))
+        self._raw("PUT", path, what="PUT .../policies/{policy}", body=dict(body))
 
     def delete_policy(self, policy_id: str) -> None:
         """Delete a policy and its draft, at once. One that is gone already is no error."""
@@ -83,7 +86,7 @@ class GuardsApi:
     def commit_policies(self) -> CommitResult:
         """Put all drafts into force, whoever made them."""
         what = "POST .../policies/commit"
-        answer = self._plane.raw("POST", f"{self._gateway}/policies/commit", what=what)
+        answer = self._raw("POST", f"{self._gateway}/policies/commit", what=what)
         result = _object(answer.get("result", answer), what)
         errors = [item for item in result.get("errors") or [] if isinstance(item, dict)]
         texts = [
@@ -99,7 +102,7 @@ class GuardsApi:
         """Ask what the policies, drafts included, would say to a request."""
         what = "POST .../policies/simulate"
         path = f"{self._gateway}/policies/simulate"
-        answer = self._plane.raw("POST", path, what=what, body=dict(body))
+        answer = self._raw("POST", path, what=what, body=dict(body))
         return _object(answer.get("result"), what)
 
     def routes(self) -> list[dict[str, Any]]:
@@ -111,7 +114,7 @@ class GuardsApi:
         found: list[dict[str, Any]] = []
         for page in range(1, MAX_PAGES + 1):
             query = {"page": str(page), "per_page": str(_PER_PAGE)}
-            answer = self._plane.raw("GET", f"{self._gateway}/routes", what=what, query=query)
+            answer = self._raw("GET", f"{self._gateway}/routes", what=what, query=query)
             data = answer.get("data", answer.get("result"))
             rows = data.get("routes") if isinstance(data, dict) else data
             known = {row.get("id") for row in found}
@@ -125,7 +128,7 @@ class GuardsApi:
         """Make a route. Returns its id; deploy it as well, where the API does not do so itself."""
         what = "POST .../routes"
         body = {"name": name, "elements": list(elements)}
-        answer = self._plane.raw("POST", f"{self._gateway}/routes", what=what, body=body)
+        answer = self._raw("POST", f"{self._gateway}/routes", what=what, body=body)
         result = _object(answer.get("result", answer), what)
         route_id, version = _id(result, what), result.get("version")
         if isinstance(version, dict) and not isinstance(result.get("deployment"), dict):
@@ -136,14 +139,14 @@ class GuardsApi:
         """Give a route other elements: a new version, then its deployment."""
         what = "POST .../routes/{route}/versions"
         path = f"{self._gateway}/routes/{quote(route_id, safe='')}/versions"
-        answer = self._plane.raw("POST", path, what=what, body={"elements": list(elements)})
+        answer = self._raw("POST", path, what=what, body={"elements": list(elements)})
         result = _object(answer.get("result", answer), what)
         self.deploy_version(route_id, _version_id(result, what))
 
     def deploy_version(self, route_id: str, version_id: str) -> None:
         """Let a version serve."""
         path = f"{self._gateway}/routes/{quote(route_id, safe='')}/deployments"
-        self._plane.raw(
+        self._raw(
             "POST",
             path,
             what="POST .../routes/{route}/deployments",
@@ -155,16 +158,28 @@ class GuardsApi:
         path = f"{self._gateway}/routes/{quote(route_id, safe='')}"
         self._delete(path, "DELETE .../routes/{route}")
 
+    def _raw(self, method: str, path: str, *, what: str, **options: Any) -> dict[str, Any]:
+        """Call, and name the permission where the token lacks it."""
+        try:
+            return self._plane.raw(method, path, what=what, **options)
+        except ApiAccessError as error:
+            is_read = method == "GET" and "/policies" not in path
+            error.hint = (
+                f"this call needs the permission {READ if is_read else EDIT}; see what the token "
+                "may do: wai doctor"
+            )
+            raise
+
     def _with_elements(self, row: dict[str, Any]) -> dict[str, Any]:
         if "elements" in row:
             return row
         what = "GET .../routes/{route}"
         path = f"{self._gateway}/routes/{quote(_id(row, what), safe='')}"
-        return _object(self._plane.raw("GET", path, what=what).get("result"), what)
+        return _object(self._raw("GET", path, what=what).get("result"), what)
 
     def _delete(self, path: str, what: str) -> None:
         try:
-            self._plane.raw("DELETE", path, what=what)
+            self._raw("DELETE", path, what=what)
         except ApiError as error:
             if error.status != 404:
                 raise
