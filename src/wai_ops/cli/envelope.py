@@ -39,13 +39,13 @@ def show(
       wai envelope show --format csv
     """
     from wai_ops.cli.output import emit, print_json
-    from wai_ops.cli.run_governance import Said, registry_of
+    from wai_ops.cli.run_governance import policies_of
     from wai_ops.control.envelopes.view import BudgetRow, envelope_view
     from wai_ops.core.table import Table
     from wai_ops.state.live import LiveState
 
     context: AppContext = ctx.obj
-    registry = registry_of(context, Said())
+    registry = policies_of(context)
     state_dir = context.settings.state_dir
     if LiveState.exists(state_dir):
         with LiveState.open(state_dir, clock=context.clock) as live:

@@ -34,7 +34,7 @@ def show_plan(context: AppContext, ask: "Ask", said: "Said", *, as_json: bool, l
         else:
             from wai_ops.runtime.governed_preview import governed_preview
 
-            governance = dry_governance(registry, said)
+            governance = dry_governance(context, registry, said)
             preview = governed_preview(governance, ask, service, around, live)
     if as_json:
         from wai_ops.cli.output import print_json

@@ -12,7 +12,7 @@ from wai_ops.core.errors import UsageError
 if TYPE_CHECKING:
     from wai_ops.control.gate import Gate
     from wai_ops.control.policy.registry import Registry
-    from wai_ops.runtime.governed import Governance
+    from wai_ops.runtime.governed import Governance, Rules
     from wai_ops.runtime.keeping import Keeper
     from wai_ops.state.live import LiveState
 
@@ -36,14 +36,30 @@ class Said:
         return [name for name, value in flags.items() if value]
 
 
-def registry_of(context: AppContext, said: Said) -> "Registry | None":
+def registry_of(context: AppContext, said: Said) -> "Rules | None":
+    """What decides about runs; None: nothing does. Raises UsageError for a broken file.
+
+    Policies, or where there are none, budgets of `wai.yaml` that `wai` holds itself.
+    """
+    found = policies_of(context)
+    if found is not None:
+        return found
+    if said.named:
+        from wai_ops.cli import diagnostics
+
+        names = " and ".join(said.named)
+        diagnostics.note(f"the project has no policies, so that {names} changes nothing")
+    if not context.settings.budgets:
+        return None
+    from wai_ops.control.budgets.local import held_locally
+    from wai_ops.control.budgets.unpoliced import Unpoliced
+
+    return Unpoliced() if held_locally(context.settings.budgets) else None
+
+
+def policies_of(context: AppContext) -> "Registry | None":
     """The policies of the project; None: it has none. Raises UsageError for a broken file."""
     if not is_governed(context.settings, context.cwd):
-        if said.named:
-            from wai_ops.cli import diagnostics
-
-            names = " and ".join(said.named)
-            diagnostics.note(f"the project has no policies, so that {names} changes nothing")
         return None
     from wai_ops.control.policy.registry import load_registry
 
@@ -53,7 +69,7 @@ def registry_of(context: AppContext, said: Said) -> "Registry | None":
 
 def governance_of(
     context: AppContext,
-    registry: "Registry",
+    registry: "Rules",
     said: Said,
     *,
     live: "LiveState",
@@ -74,18 +90,22 @@ def governance_of(
         credential_id=credential_id_of(context, Role.RUNTIME, token),
         keeper=keeper,
     )
-    return _governance(registry, said, gate)
+    return _governance(context, registry, said, gate)
 
 
-def dry_governance(registry: "Registry", said: Said) -> "Governance":
+def dry_governance(context: AppContext, registry: "Rules", said: Said) -> "Governance":
     """The same for a command that sends and records nothing."""
-    return _governance(registry, said, None)
+    return _governance(context, registry, said, None)
 
 
-def _governance(registry: "Registry", said: Said, gate: "Gate | None") -> "Governance":
+def _governance(
+    context: AppContext, registry: "Rules", said: Said, gate: "Gate | None"
+) -> "Governance":
+    from wai_ops.control.budgets.local import local_budgets
     from wai_ops.control.policy.action import RiskTier
-    from wai_ops.runtime.governed import Governance
+    from wai_ops.runtime.governed import Governance, no_budgets
 
+    settings = context.settings
     try:
         tier = None if said.risk is None else RiskTier(said.risk)
     except ValueError as error:
@@ -97,4 +117,8 @@ def _governance(registry: "Registry", said: Said, gate: "Gate | None") -> "Gover
         risk_tier=tier,
         data_classes=frozenset(said.data),
         wait_s=said.wait_s,
+        budgets=local_budgets(settings.budgets) if settings.budgets else no_budgets,
+        budget_places={
+            name: settings.origins.get(f"budgets.{name}", "") for name in settings.budgets
+        },
     )

@@ -4,9 +4,10 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
 from wai_ops.control.envelopes.bound import Warm, input_bound, worst_usd
 from wai_ops.control.envelopes.enforce import Breach, CallFacts, first_breach, fit_output
@@ -15,7 +16,6 @@ from wai_ops.control.envelopes.model import NAMES
 from wai_ops.control.gate import Gate
 from wai_ops.control.policy.action import Action, ActionKind, Mode, RiskTier, Verdict
 from wai_ops.control.policy.compiled import RANKS, WorkflowPolicy
-from wai_ops.control.policy.registry import Registry
 from wai_ops.control.routing.choose import choose
 from wai_ops.control.routing.facts import NoRouteError, RouteChoice
 from wai_ops.control.routing.turn import Running, facts_for, running_conversation
@@ -38,11 +38,23 @@ def no_budgets(_ask: Ask, _at: datetime) -> Sequence[Budget]:
     return ()
 
 
+class Rules(Protocol):
+    """What decides: the registry of policies, or what stands for it."""
+
+    def workflow(self, name: str) -> WorkflowPolicy | None:
+        """The policy of a workflow; None when there is none."""
+        ...
+
+    def decide(self, action: Action) -> Verdict:
+        """What is said to an action; pure."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Governance:
     """Under which policies this process runs, and what its user said. Serves many runs."""
 
-    registry: Registry
+    registry: Rules
     gate: Gate | None
     """None: nothing is recorded, and so nothing may be sent (`--dry-run`)."""
     justification: str
@@ -53,6 +65,8 @@ class Governance:
     """How long calls in flight are waited for that hold the money."""
     budgets: Callable[[Ask, datetime], Sequence[Budget]] = no_budgets
     """Further budgets of a call."""
+    budget_places: Mapping[str, str] = field(default_factory=dict)
+    """Name of a further budget -> `wai.yaml:12`."""
     is_observing_told: bool = False
     """Whether the user has heard that nothing is refused: once is enough."""
 

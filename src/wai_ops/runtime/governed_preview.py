@@ -99,5 +99,8 @@ def _refusal(
         if worst is not None and worst > balance.remaining_usd:
             short = Shortage(balance=balance, needed_usd=worst)
             own_key = conversation_budget(found.ask)
-            return shortage_breach(short, found.limits, own_key=own_key).reason
+            breach = shortage_breach(
+                short, found.limits, own_key=own_key, places=governance.budget_places
+            )
+            return f"{breach.place.rule}: {breach.reason}"
     return None

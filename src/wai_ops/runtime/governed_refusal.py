@@ -1,5 +1,6 @@
 """A run that is refused: the error that says so, and in which words a budget lacks room."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -49,11 +50,16 @@ class Refused(DeniedError):  # noqa: N818 - it says what happened
         )
 
 
-def shortage_breach(short: "Shortage", limits: Limits, *, own_key: str) -> Breach:
-    """Say that a budget lacks room. `own_key`: the conversation's own budget."""
+def shortage_breach(
+    short: "Shortage", limits: Limits, *, own_key: str, places: Mapping[str, str]
+) -> Breach:
+    """Say that a budget lacks room. `own_key`: the conversation's own; `places` of the others."""
     balance = short.balance
     is_own = balance.key == own_key
-    place = limits.place("per_conversation_usd") if is_own else LimitPlace(rule=balance.key)
+    place = limits.place("per_conversation_usd")
+    if not is_own:
+        name = balance.key.partition(":")[2].partition("[")[0]
+        place = LimitPlace(rule=f"budgets.{name}", where=places.get(name, ""))
     left = f"${usd(balance.remaining_usd)} of ${usd(balance.limit_usd)} is left"
     taken = [f"${usd(balance.spent_usd)} spent"]
     if balance.open_usd:
@@ -67,7 +73,7 @@ def shortage_breach(short: "Shortage", limits: Limits, *, own_key: str) -> Breac
     elif is_own:
         hint = "raise the limit in the policy, lower --max-tokens, or begin another conversation"
     else:
-        hint = "raise the limit, or lower --max-tokens"
+        hint = "see: wai budget status, wai envelope show"
     return Breach(
         name="per_conversation_usd" if is_own else "budget",
         place=place,

@@ -168,7 +168,12 @@ class GovernedRun(Run):
         if short is None:
             assert self._breach is not None
             return self._breach
-        return shortage_breach(short, self._plan.limits, own_key=conversation_budget(prepared.ask))
+        return shortage_breach(
+            short,
+            self._plan.limits,
+            own_key=conversation_budget(prepared.ask),
+            places=self._governance.budget_places,
+        )
 
     def _retry(self, retry: RetryPolicy) -> RetryPolicy:
         """The retry policy within the envelope: attempts, and the money that they may risk."""
