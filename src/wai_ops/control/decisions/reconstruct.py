@@ -243,8 +243,8 @@ def _notes(
         yield f"{finding.kind.value}: {finding.message}"
     if missing:
         yield (
-            f"{counted(len(missing), 'decision')} that the ledger knows "
-            f"not in the log, the first one {missing[0]}"
+            f"{counted(len(missing), 'decision')} known to the ledger and not in the log, "
+            f"the first one {missing[0]}"
         )
     if late:
         yield f"{counted(late, 'decision')} after the last checkpoint that fits"
