@@ -190,6 +190,19 @@ def test_a_failure_on_a_model_that_the_candidate_does_not_ask_says_nothing(
     assert (item.model, item.served, item.gap) == (LARGE, Served.UNKNOWN, Gap.FAILED)
 
 
+@pytest.mark.parametrize("error_type", ["output_truncated", "invalid_output"])
+def test_an_answer_that_was_cut_or_did_not_fit_its_schema_is_an_answer(
+    registry: Registry, error_type: str
+) -> None:
+    kept, moved = only(
+        registry,
+        request(error_type=error_type, conversation_id="a"),
+        request(error_type=error_type, conversation_id="b", model=OTHER),
+    )
+    assert (kept.served, moved.served) == (Served.AS_RECORDED, Served.FITS)
+    assert moved.costs is not None
+
+
 def test_a_recorded_fallback_that_the_candidate_has_too_is_as_recorded(registry: Registry) -> None:
     fallen = request(first_model=LARGE, first_error_type="capacity", model=OTHER, attempt_count=2)
     (item,) = only(registry, fallen)

@@ -35,7 +35,7 @@ from wai_ops.control.routing.fallback import after
 from wai_ops.control.routing.recorded import RecordedTurn
 from wai_ops.control.routing.replayed import Costs, Gap, Replayed, Served
 from wai_ops.control.routing.turn import allowed_models
-from wai_ops.core.failures import FailureClass
+from wai_ops.core.failures import TRAITS, Billed, FailureClass
 from wai_ops.core.money import Rates, Usage, cost_of
 from wai_ops.core.prices import PriceBook
 from wai_ops.observe.reports.route_requests import RouteRequest
@@ -214,9 +214,9 @@ class _Replayer:
         if choice.model == request.first_model != request.model:
             return self._as_the_first_failed(turn, choice)
         if choice.model == request.model:
-            if request.error_type is None:
+            if _has_answered(request):
                 return request.model, Served.AS_RECORDED
-            return _fallen(turn, choice, request.error_type)
+            return _fallen(turn, choice, request.error_type or "")
         return choice.model, self._fits(facts, choice.model, request)
 
     def _as_the_first_failed(self, turn: "_Turn", choice: RouteChoice) -> tuple[str, Served]:
@@ -224,7 +224,7 @@ class _Replayer:
         request = turn.request
         assert request.model is not None
         model, served = _fallen(turn, choice, request.first_error_type or "")
-        if model == request.model and request.error_type is None:
+        if model == request.model and _has_answered(request):
             return model, Served.AS_RECORDED
         return model, served
 
@@ -233,7 +233,7 @@ class _Replayer:
         known = facts.models.get(model, ModelFacts())
         if known.context_window is None or request.input_tokens is None:
             return Served.UNKNOWN
-        return Served.FITS if request.error_type is None else Served.UNKNOWN
+        return Served.FITS if _has_answered(request) else Served.UNKNOWN
 
     # The money
 
@@ -259,7 +259,7 @@ class _Replayer:
             return Costs(low_usd=same, expected_usd=same, high_usd=same), None
         if request.is_gateway_cache_hit:
             return None, Gap.GATEWAY_CACHE
-        if request.error_type is not None or served is Served.FAILED:
+        if not _has_answered(request) or served is Served.FAILED:
             return None, Gap.FAILED
         if request.input_tokens is None or request.output_tokens is None:
             return None, Gap.NO_TOKENS
@@ -300,7 +300,16 @@ def _higher(before: RiskTier | None, now: RiskTier) -> RiskTier | None:
 
 
 def _ended(request: RouteRequest) -> Served:
-    return Served.AS_RECORDED if request.error_type is None else Served.FAILED
+    return Served.AS_RECORDED if _has_answered(request) else Served.FAILED
+
+
+def _has_answered(request: RouteRequest) -> bool:
+    """Whether an answer came; one that is cut short or against its schema is billed all the same."""
+    try:
+        failure = None if request.error_type is None else FailureClass(request.error_type)
+    except ValueError:
+        return False
+    return failure is None or TRAITS[failure].billed is Billed.YES
 
 
 def _fallen(turn: _Turn, choice: RouteChoice, error_type: str) -> tuple[str, Served]:
