@@ -16,15 +16,16 @@ compile() {
 
 python=3.11
 # The widest set decides the versions; the smaller ones repeat them.
-compile test.txt --extra local --extra viz --extra s3 --extra tokenizers --extra test pyproject.toml \
+compile test.txt --extra local --extra viz --extra s3 --extra tokenizers --extra mcp --extra test pyproject.toml \
     requirements/build.in "$@"
 compile local.txt --extra local -c requirements/test.txt pyproject.toml
 compile core.txt -c requirements/test.txt pyproject.toml
 compile viz.txt --extra viz -c requirements/test.txt pyproject.toml
 compile s3.txt --extra s3 -c requirements/test.txt pyproject.toml
 compile tokenizers.txt --extra tokenizers -c requirements/test.txt pyproject.toml
+compile mcp.txt --extra mcp -c requirements/test.txt pyproject.toml
 compile build.txt -c requirements/test.txt requirements/build.in
-compile ecosystem.txt --extra local --extra viz --extra s3 --extra tokenizers --extra test -c requirements/test.txt \
+compile ecosystem.txt --extra local --extra viz --extra s3 --extra tokenizers --extra mcp --extra test -c requirements/test.txt \
     pyproject.toml requirements/build.in requirements/ecosystem.in
 compile lock.txt requirements/lock.in "$@"
 # The FOCUS validator lives in a virtual environment of its own, with a Python of its own.

@@ -18,6 +18,7 @@ LOCKS = {
     "viz.txt": CORE + EXTRAS["viz"],
     "s3.txt": CORE + EXTRAS["s3"],
     "tokenizers.txt": CORE + EXTRAS["tokenizers"],
+    "mcp.txt": CORE + EXTRAS["mcp"],
     "test.txt": CORE + [item for extra in EXTRAS.values() for item in extra],
 }
 
@@ -44,7 +45,7 @@ def test_a_lock_holds_every_requirement_in_a_version_that_fits(name: str) -> Non
 
 def test_all_locks_agree_on_every_version() -> None:
     widest = locked("test.txt")
-    for name in ("core.txt", "local.txt", "viz.txt", "s3.txt", "tokenizers.txt", "build.txt"):
+    for name in {*LOCKS, "build.txt"} - {"test.txt"}:
         assert locked(name).items() <= widest.items(), f"{name} differs: run make lock"
     assert widest.items() <= locked("ecosystem.txt").items(), "run make lock"
 
