@@ -35,7 +35,7 @@ def backtest_command(
     \b
     Examples:
       wai route backtest --since 7d --candidate next-policies
-      wai route backtest --since 2026-11-01 --until 2026-11-08 --workflow support --json
+      wai route backtest --since 2026-11-01 --workflow support --json
     """
     from wai_ops.cli.output import emit
     from wai_ops.cli.watch import watch

@@ -78,8 +78,8 @@ def explain_command(
     \b
     Examples:
       wai route explain --workflow support
-      wai route explain --workflow support --risk medium --input-tokens 900 --budget-used 85%
-      wai route explain --workflow support --conversation c1 --failure capacity
+      wai route explain -w support --risk medium --budget-used 85%
+      wai route explain -w support --conversation c1 --failure capacity
     """
     from wai_ops.cli.output import print_json
     from wai_ops.config.prices import load_price_book

@@ -304,7 +304,7 @@ def _ended(request: RouteRequest) -> Served:
 
 
 def _has_answered(request: RouteRequest) -> bool:
-    """Whether an answer came; one that is cut short or against its schema is billed all the same."""
+    """Whether an answer came: one that is cut short or against its schema is billed as well."""
     try:
         failure = None if request.error_type is None else FailureClass(request.error_type)
     except ValueError:
