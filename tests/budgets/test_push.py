@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 from cloudflare.types.ai_gateway import (
     AIGatewayUpdateParams,
     DynamicRoutingCreateParams,
@@ -15,7 +16,7 @@ from cloudflare.types.ai_gateway import (
 from pydantic import TypeAdapter
 
 from support.guards import CHEAP, MODEL, Gateway, budget
-from wai_ops.cloudflare.control import ControlPlane
+from wai_ops.cloudflare.control import ApiError, ControlPlane
 from wai_ops.cloudflare.guards_api import GuardsApi
 from wai_ops.config.budget_settings import (
     Alignment,
@@ -320,6 +321,33 @@ def test_a_saved_plan_comes_back_whole_and_an_edited_one_not(
     data["changes"][0]["after"]["action"]["amount"] = 1000
     with pytest.raises(UsageError, match="was changed after it was made"):
         plan_from_json(data, where="plan.json")
+
+
+def test_a_read_that_fails_for_a_moment_is_tried_again_and_a_write_is_not(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    """Nobody knows what a write did that was not answered."""
+
+    class Flaky:
+        def __init__(self, plane: ControlPlane, method: str) -> None:
+            self._plane, self._method = plane, method
+            self.failed = 0
+
+        def raw(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+            if method == self._method and self.failed < 2:
+                self.failed += 1
+                raise ApiError("HTTP 503", where=path, status=503)
+            return self._plane.raw(method, path, **options)
+
+    mine = compiled({"acme": EVERY_FORM["acme"]})
+    with stamina.set_testing(True, attempts=3):
+        reading: Any = Flaky(gateway.plane, "GET")
+        assert GuardsApi(reading, gateway.gateway_id).gateway()["id"] == "default"
+        assert reading.failed == 2
+        writing: Any = Flaky(gateway.plane, "POST")
+        with pytest.raises(ApiError):
+            pushed(gateway, mine, tmp_path, api=GuardsApi(writing, gateway.gateway_id))
+        assert writing.failed == 1
 
 
 def test_two_pushes_never_run_at_once(tmp_path: Path) -> None:

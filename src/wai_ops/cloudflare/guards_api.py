@@ -1,20 +1,26 @@
 """The calls behind guards: the gateway object, its policies, its dynamic routes.
 
 Bodies go out as they were read and changed, not through the package's models: those would leave
-out what they do not know. The package cannot do policies yet (5.9). Every call is sent once; who
-pushes reads again before trying again.
+out what they do not know. The package cannot do policies yet (5.9). What changes something is sent
+once: who pushes reads again before trying again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
+
+import stamina
+import stamina.instrumentation
 
 from wai_ops.cloudflare.control import MAX_PAGES, ApiAccessError, ApiError, ControlPlane
 from wai_ops.core.errors import UsageError
 from wai_ops.core.text import one_line
 
 _PER_PAGE = 50
+_READS = 3
+"""How often a read is tried."""
 READ = "AI Gateway: Read"
 EDIT = "AI Gateway: Edit"
 """Policies need it even to be read."""
@@ -159,14 +165,18 @@ class GuardsApi:
         self._delete(path, "DELETE .../routes/{route}")
 
     def _raw(self, method: str, path: str, *, what: str, **options: Any) -> dict[str, Any]:
-        """Call, and name the permission where the token lacks it."""
-        try:
+        """Call, and name the permission where the token lacks it. Only reads are tried again."""
+        is_read = method == "GET"
+
+        def send() -> dict[str, Any]:
             return self._plane.raw(method, path, what=what, **options)
+
+        try:
+            return _again(send) if is_read else send()
         except ApiAccessError as error:
-            is_read = method == "GET" and "/policies" not in path
+            needed = READ if is_read and "/policies" not in path else EDIT
             error.hint = (
-                f"this call needs the permission {READ if is_read else EDIT}; see what the token "
-                "may do: wai doctor"
+                f"this call needs the permission {needed}; see what the token may do: wai doctor"
             )
             raise
 
@@ -183,6 +193,19 @@ class GuardsApi:
         except ApiError as error:
             if error.status != 404:
                 raise
+
+
+def _again(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    # Its own log lines would stand between ours on stderr.
+    stamina.instrumentation.set_on_retry_hooks(())
+    return stamina.retry(on=_may_pass, attempts=_READS, wait_initial=0.3, wait_max=3.0)(read)()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same read may succeed a moment later."""
+    if not isinstance(error, ApiError):
+        return False
+    return error.is_unreachable or (error.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:
