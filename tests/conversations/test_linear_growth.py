@@ -136,7 +136,7 @@ def test_what_it_would_have_taken_without_them_is_estimated_well(held: Held) -> 
     assert not real.is_estimated
     assert told.without_input_tokens == pytest.approx(real.input_tokens, rel=0.02)
     assert told.without_usd is not None
-    assert float(told.without_usd) == pytest.approx(float(real.turns_usd), rel=0.02)
+    assert float(told.without_usd) == pytest.approx(float(real.turns_usd), rel=0.04)
     assert told.saved_usd is not None
     assert told.checkpoints_usd is not None
     assert told.saved_usd == told.without_usd - told.turns_usd - told.checkpoints_usd
