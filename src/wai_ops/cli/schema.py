@@ -45,6 +45,7 @@ RECORDS: dict[str, str] = {
     "prompts show": "wai_ops.prompts.detail:PromptDetail",
     "prompts verify": "wai_ops.prompts.verify:VerifyReport",
     "route explain": "wai_ops.control.routing.explain:RouteExplanation",
+    "tools call": "wai_ops.cli.tools_call:ToolCallResult",
 }
 """Commands whose --json is one record: command -> the dataclass of that record."""
 
@@ -106,6 +107,8 @@ TABLES: dict[str, str] = {
     "report timeline": "wai_ops.observe.reports.timeline:TimelineRow",
     "report tools": "wai_ops.observe.reports.tools:ToolFamilyRow",
     "report tools --by tool": "wai_ops.observe.reports.tools:ToolRow",
+    "tools check": "wai_ops.runtime.tools.listing:ToolProblemRow",
+    "tools list": "wai_ops.runtime.tools.listing:ToolListRow",
     "route backtest": "wai_ops.control.routing.backtest:BacktestRow",
 }
 """Commands whose --json is a table: command -> the dataclass of its rows."""

@@ -184,6 +184,8 @@ class ToolCaller:
         permitted = self._parts.doorman.permit_call(tool, arguments, place)
         one.decision_id = permitted.decision_id
         repeats.add(made)
+        # From here on it takes the tool's time: how long a person thought about it is not.
+        one.started_at, one.started = self._clock.now(), self._clock.monotonic()
         return self._run(tool, arguments, place, permitted, one)
 
     def _known(self, call: ToolCall, place: Place, one: "_One") -> Tool:
