@@ -56,19 +56,24 @@ def _is_plain(path: str) -> bool:
 
 
 def _is_looser(keyword: str, before: Any, after: Any) -> bool | None:
+    if keyword == "additionalProperties":
+        one, two = (True if item is None else item for item in (before, after))
+        return two is True if isinstance(one, bool) and isinstance(two, bool) else None
     if before is None or after is None:
-        if keyword == "additionalProperties":
-            return after is None if before is False or after is False else None
         return after is None if keyword in _MOST | _LEAST | {"pattern", "enum", "type"} else None
     if keyword in _MOST:
         return bool(after > before)
     if keyword in _LEAST:
         return bool(after < before)
-    if keyword in ("enum", "required", "type") and isinstance(before, list):
-        one, two = set(map(canonical, before)), set(map(canonical, after))
-        if one < two:
+    if (
+        keyword in ("enum", "required", "type")
+        and isinstance(before, list)
+        and isinstance(after, list)
+    ):
+        old, new = set(map(canonical, before)), set(map(canonical, after))
+        if old < new:
             return keyword != "required"
-        return keyword == "required" if two < one else None
+        return keyword == "required" if new < old else None
     return None
 
 
