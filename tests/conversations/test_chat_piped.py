@@ -96,7 +96,7 @@ def test_checkpoints_are_made_on_the_way_and_their_cost_is_told(wai: Wai) -> Non
         lines = "".join(f"question {number} {'word ' * 60}\n" for number in range(8))
         done = wai("chat", "-c", "c1", "--checkpoint-every", "3", stdin=f"{lines}/cost\n")
     assert done.exit_code == 0, done.stderr
-    assert done.stderr.count("a summary with 1 facts stands for") == 2
+    assert done.stderr.count("a summary with 1 fact stands for") == 2
     assert "checkpoints   2 made; $" in done.stderr
     assert "fewer tokens in (estimated)" in done.stderr
     assert "checkpoint" in done.stderr

@@ -3,7 +3,9 @@
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -13,6 +15,7 @@ from wai_ops.core.errors import UsageError
 from wai_ops.runtime.conversation_detail import ConversationDetail, show_conversation
 from wai_ops.runtime.conversation_find import opened
 from wai_ops.state.live import LiveState
+from wai_ops.state.sessions import Session
 
 _MOST_LISTED = 20
 
@@ -21,8 +24,8 @@ def detail_of(context: AppContext, name: str) -> ConversationDetail:
     """Read one conversation. Raises UsageError when there is none."""
     settings = context.settings
     with opened(settings.state_dir, context.clock, name) as (live, session):
-        decisions = decision_ids(context, session.conversation_id)
-        return show_conversation(live, session, load_price_book(settings), decision_ids=decisions)
+        found = show_conversation(live, session, load_price_book(settings))
+        return replace(found, decision_ids=decision_ids(context, live, session))
 
 
 def exported_text(context: AppContext, name: str, fmt: str) -> str:
@@ -85,20 +88,27 @@ def last_used(context: AppContext) -> str:
     raise UsageError("there is no conversation yet", hint='begin one: wai chat, or wai run "..."')
 
 
-def decision_ids(context: AppContext, conversation_id: str) -> list[str]:
-    """The ids of the recorded decisions about a conversation, the first one first."""
+def decision_ids(context: AppContext, live: LiveState, session: Session) -> list[str]:
+    """The ids of the recorded decisions about a conversation, the first one first.
+
+    Those about the calls that made its checkpoints are among them.
+    """
     folder = context.settings.state_dir / "decisions"
     if not folder.is_dir():
         return []
     from wai_ops.control.decisions.actions import Collector
     from wai_ops.control.decisions.lines import measure, read_lines
     from wai_ops.control.decisions.log import FILE_NAME
+    from wai_ops.state.conversation_rows import conversation_keys
+
+    keys = set(conversation_keys(live, session.affinity_key))
+
+    def is_wanted(decision: dict[str, Any]) -> bool:
+        names = (decision.get("tenant"), decision.get("workflow"), decision.get("conversation_id"))
+        return ":".join(str(name) for name in names) in keys
 
     path = folder / FILE_NAME
-    collector = Collector(
-        wanted=lambda decision: decision.get("conversation_id") == conversation_id,
-        hint=conversation_id.encode(),
-    )
+    collector = Collector(wanted=is_wanted, hint=session.tenant.encode())
     for line in read_lines(path, measure(path).whole_bytes):
         collector.take(line)
     return [action.decision_id for action in collector.actions()]

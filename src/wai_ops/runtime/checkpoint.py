@@ -15,7 +15,7 @@ from wai_ops.cloudflare.inference import Reply
 from wai_ops.core.errors import DeniedError
 from wai_ops.core.failures import FailureClass
 from wai_ops.core.ids import is_name, uuid7
-from wai_ops.core.text import one_line
+from wai_ops.core.text import counted, one_line
 from wai_ops.runtime.affinity import affinity_key
 from wai_ops.runtime.caller import Caller
 from wai_ops.runtime.checkpoint_facts import (
@@ -371,6 +371,7 @@ def _words(outcome: CheckpointOutcome) -> str:
     if outcome.cost_usd is not None:
         cost = f"${outcome.cost_usd.normalize():f}"
     return (
-        f"checkpoint: a summary with {outcome.fact_count} facts stands for {outcome.turn_count} "
-        f"turns: about {outcome.tokens_after} tokens in place of {outcome.tokens_before} ({cost})"
+        f"checkpoint: a summary with {counted(outcome.fact_count, 'fact')} stands for "
+        f"{counted(outcome.turn_count, 'turn')}: about {outcome.tokens_after} tokens in place of "
+        f"{outcome.tokens_before} ({cost})"
     )

@@ -103,7 +103,8 @@ def _checkpoint(item: "CheckpointDetail") -> list[str]:
     head = f"checkpoint {item.checkpoint_id}: {item.state}, stands for turns up to "
     lines = [
         f"{head}{item.covers_turn_index}",
-        one_line(f"  {item.model}, {item.prompt}, {_usd(item.cost_usd, item.cost_state or '')}"),
+        "  "
+        + one_line(f"{item.model}, {item.prompt}, {_usd(item.cost_usd, item.cost_state or '')}"),
     ]
     if item.reason:
         lines.append("  " + one_line(item.reason))
@@ -115,5 +116,5 @@ def _checkpoint(item: "CheckpointDetail") -> list[str]:
     for replaced in item.replaced:
         facts = replaced["facts"]
         count = len(facts) if isinstance(facts, list) else 0
-        lines.append(one_line(f"  replaced {counted(count, 'fact')} by: {replaced['by']}"))
+        lines.append("  " + one_line(f"replaced {counted(count, 'fact')} by: {replaced['by']}"))
     return lines
