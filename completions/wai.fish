@@ -11,7 +11,15 @@ function __wai_commands
                 init 'Write a commented wai.yaml and a first prompt.' \
                 doctor 'Check configuration, credentials, gateway and local data.' \
                 run 'Send one prompt; record and price the call.' \
+                chat 'Talk in a conversation that is kept: message by message, streamed, priced.' \
+                conversations 'List, show, fork, export and delete conversations.' \
                 prompts 'Freeze, review, release and compare prompts.' \
+                tools 'List, check and call the declared tools, under policy.' \
+                policy 'Check, test, explain and backtest policies.' \
+                route 'Explain and backtest which model serves which risk.' \
+                audit 'Verify, prove, anchor and reconstruct recorded decisions.' \
+                envelope 'Show and reconcile money that is set aside.' \
+                budget 'Plan, push and prove budgets as guards of the gateway.' \
                 affinity 'Show, list and rotate affinity sessions.' \
                 report 'Answer questions from the ledger.' \
                 logs 'Pull, import, check and export gateway logs.' \
@@ -23,6 +31,15 @@ function __wai_commands
                 redact 'Mask credentials in text on stdin, or in files; the rest comes out byte for byte.' \
                 schema 'Print the JSON Schema of a command\'s --json output; without one, list the commands.' \
                 completion 'Print the completion script of a shell.'
+        case 'wai conversations'
+            printf '%s\t%s\n' \
+                list 'List conversations, the most recently used first.' \
+                show 'Show one: its turns, its checkpoints, what they cost and saved.' \
+                export 'Write a conversation with its content, as it is stored.' \
+                fork 'Go on from any turn in a conversation of its own; the cached prefix is shared.' \
+                delete 'Delete the content of conversations for good; what they cost stays recorded.' \
+                prune 'Delete the conversations that nobody has used for long.' \
+                resume-hint 'Say how to go on with a conversation, and where it left off.'
         case 'wai prompts'
             printf '%s\t%s\n' \
                 compare 'Run two versions on the same cases; exit 1 when B is a regression.' \
@@ -39,6 +56,48 @@ function __wai_commands
                 show 'Show one prompt as it is written: settings, variables, tools, sections.' \
                 render 'Show the exact messages, and where the prefix ends that every conversation shares.' \
                 log 'Show what happened to a prompt: frozen, approved, released.'
+        case 'wai tools'
+            printf '%s\t%s\n' \
+                list 'List the declared tools: what they reach, and whose policies allow them.' \
+                check 'Check that declared tools can work: files, variables, programs, policies; exit 1 if not.' \
+                call 'Call one tool as a model would: same checks, same records, same answer.'
+        case 'wai policy'
+            printf '%s\t%s\n' \
+                init 'Write a first policy with tests, for the workflow and model of wai.yaml.' \
+                show 'Show what holds: every rule of a workflow in the order of the questions, defaults and all.' \
+                explain 'Say what the policy says to an action, by which rule, and why the others did not fit.' \
+                check-url 'Say how a URL is parsed, what refuses it, or which rule allows it; exit 1 if not allowed.' \
+                test 'Run the table tests of policies/tests/*.yaml; exit 1 when one comes to something else.' \
+                lint 'Find rules that allow more than they seem to, or never decide; exit 1 on errors.' \
+                diff 'Show what changes in meaning: newly allowed, newly denied, limits looser or tighter.' \
+                backtest 'Replay recorded decisions and requests under other policies: changed verdicts and their cost.'
+        case 'wai route'
+            printf '%s\t%s\n' \
+                explain 'Say which model serves a turn, by which rule, what was passed over and what follows failures.' \
+                backtest 'Replay recorded requests under other routing: their cost, and how often it would have served.'
+        case 'wai audit'
+            printf '%s\t%s\n' \
+                show 'List recorded decisions, or show one action whole: decision, start and end.' \
+                reconstruct 'Tell what was done in a conversation: who, what, why, under which policy, with what result.' \
+                verify 'Check that every recorded decision is the one that was written, and none is gone.' \
+                prove 'Prove that a record is in the log that was signed, for somebody who has no log.' \
+                export-tiles 'Write the signed part of the log as tlog-tiles, the static files that public tools read.' \
+                keygen 'Make the operator\'s signing key; print the public key that everybody else checks with.' \
+                checkpoint 'Verify the log, and sign its size and root: records up to here can no longer be changed.' \
+                anchor 'Keep the last checkpoint where whoever writes the log cannot change it unseen.'
+        case 'wai envelope'
+            printf '%s\t%s\n' \
+                show 'Show limits, what was spent and set aside, what remains, and who holds it.' \
+                reconcile 'Settle what dead processes, and calls without a price, have set aside.'
+        case 'wai budget'
+            printf '%s\t%s\n' \
+                backtest 'Run recorded calls through the budgets: who is refused, when first, what it saves and loses.' \
+                plan 'Show what a push would change on the gateway, and how each budget is held; change nothing.' \
+                drift 'Say whether the gateway is still as the budgets want it; exit 1 when it is not.' \
+                push 'Bring the gateway to what the budgets want.' \
+                rollback 'Bring our guards back to what they were before the last push; others\' stay as they are.' \
+                destroy 'Remove all our guards from the gateway; others\' stay as they are.' \
+                import 'Take over the objects of the gateway whose names begin with guards.prefix.'
         case 'wai affinity'
             printf '%s\t%s\n' \
                 list 'List the sessions, the most recently used first.' \
@@ -146,7 +205,14 @@ function __wai_options
                 --temperature 'Sampling temperature.' \
                 --seed 'Sampling seed.' \
                 --json-schema 'A JSON Schema the answer must meet; exit 1 if not.' \
-                --tools 'A JSON list of tool definitions.' \
+                --tools 'A JSON list of tool definitions; none is called.' \
+                --tool 'A declared tool, or crm.*; repeatable.' \
+                --tools-dir 'Where tools are declared; all of them.' \
+                --checkpoint-every 'Sum up the older turns every N turns; else checkpoints.every_turns.' \
+                --risk 'Risk tier; else the policy\'s.' \
+                --justification 'Why; kept with the decision.' \
+                --data 'A class of data that goes out; repeatable.' \
+                --budget-wait 'Wait for others\' money.' \
                 --endpoint 'run is the model\'s own endpoint; auto: what the model needs.' \
                 --no-stream 'Wait for the whole answer.' \
                 --dry-run 'Show the exact request and its price; send nothing.' \
@@ -155,6 +221,93 @@ function __wai_options
                 --quiet 'No summary line on stderr.' \
                 -q 'No summary line on stderr.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai chat'
+            printf '%s\t%s\n' \
+                --conversation 'Continue, or begin, this conversation; else a new one.' \
+                -c 'Continue, or begin, this conversation; else a new one.' \
+                --model 'Model id; else defaults.model.' \
+                -m 'Model id; else defaults.model.' \
+                --workflow 'The kind of job this belongs to.' \
+                -w 'The kind of job this belongs to.' \
+                --tenant 'Who pays.' \
+                -t 'Who pays.' \
+                --system 'The system text of the conversation.' \
+                -s 'The system text of the conversation.' \
+                --prompt 'A prompt that ends without a message of the user.' \
+                -p 'A prompt that ends without a message of the user.' \
+                --var 'A variable of the prompt; repeatable.' \
+                --allow-work 'Use an unfrozen prompt although this is CI.' \
+                --max-tokens 'Upper limit of output tokens.' \
+                --temperature 'Sampling temperature.' \
+                --seed 'Sampling seed.' \
+                --checkpoint-every 'Sum up the older turns every N turns; else checkpoints.every_turns.' \
+                --tool 'A declared tool, or crm.*; repeatable.' \
+                --tools-dir 'Where tools are declared; all of them.' \
+                --risk 'Risk tier; else the policy\'s.' \
+                --justification 'Why; kept with every decision.' \
+                --local 'Use the local emulator: no account, no bill.' \
+                --reasoning 'Show the model\'s reasoning on stderr.' \
+                --quiet 'No lines about cost on stderr.' \
+                -q 'No lines about cost on stderr.' \
+                --json 'Print one JSON object a line for each exchange.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai conversations'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai conversations list'
+            printf '%s\t%s\n' \
+                --tenant 'Only this tenant\'s.' \
+                -t 'Only this tenant\'s.' \
+                --workflow 'Only this workflow\'s.' \
+                -w 'Only this workflow\'s.' \
+                --limit 'At most so many.' \
+                -n 'At most so many.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai conversations show'
+            printf '%s\t%s\n' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai conversations export'
+            printf '%s\t%s\n' \
+                --format 'How it is written.' \
+                -f 'How it is written.' \
+                --output 'A new file, for your eyes only.' \
+                -o 'A new file, for your eyes only.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai conversations fork'
+            printf '%s\t%s\n' \
+                --at 'The last turn that it has.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai conversations delete'
+            printf '%s\t%s\n' \
+                --yes 'Do not ask.' \
+                -y 'Do not ask.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai conversations prune'
+            printf '%s\t%s\n' \
+                --older-than 'Last used before: 30d, 2026-01-31.' \
+                --dry-run 'List them; delete nothing.' \
+                --yes 'Do not ask.' \
+                -y 'Do not ask.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai conversations resume-hint'
+            printf '%s\t%s\n' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
         case 'wai prompts'
@@ -300,6 +453,347 @@ function __wai_options
             printf '%s\t%s\n' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai tools'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai tools list'
+            printf '%s\t%s\n' \
+                --tools-dir 'Instead of tools.folder.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai tools check'
+            printf '%s\t%s\n' \
+                --servers 'Start MCP servers and compare their tools as well.' \
+                --tools-dir 'Instead of tools.folder.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai tools call'
+            printf '%s\t%s\n' \
+                --workflow 'Under whose policy; else the default.' \
+                -w 'Under whose policy; else the default.' \
+                --tenant 'Who pays.' \
+                -t 'Who pays.' \
+                --risk-tier 'Else the workflow\'s own.' \
+                --data 'A class of data that goes out; repeatable.' \
+                --tools-dir 'Instead of tools.folder.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy init'
+            printf '%s\t%s\n' \
+                --workflow 'For this one; else the default.' \
+                -w 'For this one; else the default.' \
+                --model 'Its model; else the default.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy show'
+            printf '%s\t%s\n' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy explain'
+            printf '%s\t%s\n' \
+                --workflow 'Whose action; else the default.' \
+                -w 'Whose action; else the default.' \
+                --model 'A call of this model.' \
+                --tool 'A call of this tool.' \
+                --arg 'An argument: JSON, or text; repeatable.' \
+                --url 'A request to this URL.' \
+                --method 'Of the request; else GET.' \
+                --change 'An operator\'s change.' \
+                --risk 'low, medium or high.' \
+                --role 'runtime or operator.' \
+                --data 'A class of data in it; repeatable.' \
+                --approved-by 'As if WHO had said yes.' \
+                --action 'The action, as JSON or YAML.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy check-url'
+            printf '%s\t%s\n' \
+                --method 'Of the request.' \
+                --workflow 'Whose policy; else the default.' \
+                -w 'Whose policy; else the default.' \
+                --tool 'As a request of this tool.' \
+                --resolve 'Resolve the name and judge its addresses.' \
+                --no-resolve 'Resolve the name and judge its addresses.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy test'
+            printf '%s\t%s\n' \
+                --workflow 'Only tests of this workflow.' \
+                -w 'Only tests of this workflow.' \
+                --fail-uncovered 'Exit 1 when a rule decides no test, too.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy lint'
+            printf '%s\t%s\n' \
+                --strict 'Exit 1 on warnings, too.' \
+                --rules 'List the rules instead.' \
+                --format 'How findings come out.' \
+                -f 'How findings come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy diff'
+            printf '%s\t%s\n' \
+                --fail 'Exit 1 when anything is allowed that was not before.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai policy backtest'
+            printf '%s\t%s\n' \
+                --candidate 'A folder of policies, or a revision.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --workflow 'Only this workflow.' \
+                -w 'Only this workflow.' \
+                --fail 'Exit 1 when any verdict would change.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai route'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai route explain'
+            printf '%s\t%s\n' \
+                --workflow 'Whose routing is asked.' \
+                -w 'Whose routing is asked.' \
+                --risk 'Tier of the turn; else the workflow\'s own.' \
+                --input-tokens 'Input, history included.' \
+                --output-tokens 'Reserved for the answer.' \
+                --budget-used 'Of the tightest limit: 0.8 or 80%.' \
+                --conversation 'The next turn of this one.' \
+                -c 'The next turn of this one.' \
+                --tenant 'Whose conversation it is.' \
+                --on 'As if a conversation ran on this model.' \
+                --cached-tokens 'Of its prefix, warm there.' \
+                --failure 'What follows this failure: capacity.' \
+                --policies 'Other policies than the project\'s.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai route backtest'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --candidate 'Policies to try; else the project\'s own.' \
+                --workflow 'Only this workflow.' \
+                -w 'Only this workflow.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit show'
+            printf '%s\t%s\n' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --tenant 'Of this tenant.' \
+                -t 'Of this tenant.' \
+                --workflow 'Of this workflow.' \
+                -w 'Of this workflow.' \
+                --conversation 'Of this conversation.' \
+                -c 'Of this conversation.' \
+                --verdict 'With this verdict.' \
+                --kind 'About this.' \
+                --limit 'The newest so many.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit reconstruct'
+            printf '%s\t%s\n' \
+                --tenant 'Its tenant.' \
+                -t 'Its tenant.' \
+                --workflow 'Its workflow.' \
+                -w 'Its workflow.' \
+                --run 'Only this run of it.' \
+                --key 'Public key of the checkpoints; else audit.verifier_key.' \
+                --ledger 'Join with the calls that it knows.' \
+                --no-ledger 'Join with the calls that it knows.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit verify'
+            printf '%s\t%s\n' \
+                --key 'Public key of the checkpoints; else audit.verifier_key.' \
+                --anchor 'file:PATH or r2://bucket/key; repeatable.' \
+                --anchored 'Fail for records after the last checkpoint, too.' \
+                --endpoint-url 'The object store; else by the address.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit prove'
+            printf '%s\t%s\n' \
+                --against 'An older checkpoint: prove that it grew into this.' \
+                --check 'Check a proof, without a log.' \
+                --key 'Public key of the checkpoints; else audit.verifier_key.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit export-tiles'
+            printf '%s\t%s\n' \
+                --key 'Public key of the checkpoints; else audit.verifier_key.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit keygen'
+            printf '%s\t%s\n' \
+                --out 'New file for the signing key.' \
+                -o 'New file for the signing key.' \
+                --name 'Names the key and the log, like example.com/wai: one for each.' \
+                -n 'Names the key and the log, like example.com/wai: one for each.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit checkpoint'
+            printf '%s\t%s\n' \
+                --key-file 'The signing key; else audit.key_file.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai audit anchor'
+            printf '%s\t%s\n' \
+                --to 'file:PATH, r2://bucket/key, s3://… or rfc3161:URL.' \
+                --key 'Public key of the checkpoints; else audit.verifier_key.' \
+                --endpoint-url 'The object store; else by the address.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai envelope'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai envelope show'
+            printf '%s\t%s\n' \
+                --format 'Only the budgets, as rows.' \
+                -f 'Only the budgets, as rows.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai envelope reconcile'
+            printf '%s\t%s\n' \
+                --keep-unknown 'Leave set aside what there is no evidence for yet.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget'
+            printf '%s\t%s\n' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget backtest'
+            printf '%s\t%s\n' \
+                --window 'How far back; or --since.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --native 'Only the gateway\'s guards, not wai\'s own.' \
+                --settle-delay 'Seconds until a cost is seen.' \
+                --all 'Also what would have refused nothing.' \
+                --calls 'One row for each call that would have been refused.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget plan'
+            printf '%s\t%s\n' \
+                --output 'Save the plan, for wai budget push.' \
+                -o 'Save the plan, for wai budget push.' \
+                --why 'Say why each form was chosen, and what passes it.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How the plan comes out.' \
+                -f 'How the plan comes out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget drift'
+            printf '%s\t%s\n' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How the plan comes out.' \
+                -f 'How the plan comes out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget push'
+            printf '%s\t%s\n' \
+                --accept-default-deny 'Push the first policy although the gateway then refuses what no policy is about.' \
+                --yes 'Do not ask.' \
+                -y 'Do not ask.' \
+                --dry-run 'Show what would be done; change nothing.' \
+                --justification 'Why; kept in the decision record.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How the plan comes out.' \
+                -f 'How the plan comes out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget rollback'
+            printf '%s\t%s\n' \
+                --accept-default-deny 'Push the first policy although the gateway then refuses what no policy is about.' \
+                --yes 'Do not ask.' \
+                -y 'Do not ask.' \
+                --dry-run 'Show what would be done; change nothing.' \
+                --justification 'Why; kept in the decision record.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How the plan comes out.' \
+                -f 'How the plan comes out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget destroy'
+            printf '%s\t%s\n' \
+                --yes 'Do not ask.' \
+                -y 'Do not ask.' \
+                --dry-run 'Show what would be done; change nothing.' \
+                --justification 'Why; kept in the decision record.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How the plan comes out.' \
+                -f 'How the plan comes out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget import'
+            printf '%s\t%s\n' \
+                --rate-limit 'Also the gateway\'s rate limit.' \
+                --dry-run 'Show what would be done; change nothing.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
@@ -828,6 +1322,8 @@ end
 # $argv[1] command path, $argv[2] option or position of an argument; nothing for a flag.
 function __wai_kind
     switch "$argv[1] $argv[2]"
+        case 'wai audit show --verdict'
+            printf '%s\n' choice allow deny needs_approval
         case 'wai run --endpoint'
             printf '%s\n' choice auto chat run
         case 'wai logs import --format'
@@ -846,19 +1342,25 @@ function __wai_kind
             printf '%s\n' choice family tool
         case 'wai logs export --grain'
             printf '%s\n' choice hour day
+        case 'wai run --risk' 'wai chat --risk' 'wai tools call --risk-tier' 'wai route explain --risk'
+            printf '%s\n' choice low medium high
+        case 'wai conversations export --format' 'wai conversations export -f'
+            printf '%s\n' choice md json jsonl
         case 'wai report audit-cost --by'
             printf '%s\n' choice model cached day workflow tenant prompt gateway provider route
+        case 'wai audit show --kind'
+            printf '%s\n' choice model_call tool_call outbound_request operator_change
         case 'wai ledger export --format' 'wai ledger export -f'
             printf '%s\n' choice parquet jsonl csv
         case 'wai logs export 1'
             printf '%s\n' choice parquet jsonl csv focus otlp
-        case 'wai prompts verify --format' 'wai prompts verify -f'
+        case 'wai prompts verify --format' 'wai prompts verify -f' 'wai budget plan --format' 'wai budget plan -f' 'wai budget drift --format' 'wai budget drift -f' 'wai budget push --format' 'wai budget push -f' 'wai budget rollback --format' 'wai budget rollback -f' 'wai budget destroy --format' 'wai budget destroy -f'
             printf '%s\n' choice table json github
-        case 'wai doctor --format' 'wai doctor -f' 'wai prompts freeze --format' 'wai prompts freeze -f' 'wai prompts label --format' 'wai prompts label -f' 'wai prompts list --format' 'wai prompts list -f' 'wai prompts log --format' 'wai prompts log -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai report failures --format' 'wai report failures -f' 'wai report affinity --format' 'wai report affinity -f' 'wai report cache --format' 'wai report cache -f' 'wai report slo --format' 'wai report slo -f' 'wai report tools --format' 'wai report tools -f' 'wai report prompts --format' 'wai report prompts -f' 'wai report kpi --format' 'wai report kpi -f' 'wai report audit-cost --format' 'wai report audit-cost -f' 'wai report anomalies --format' 'wai report anomalies -f' 'wai report timeline --format' 'wai report timeline -f' 'wai report baseline --format' 'wai report baseline -f' 'wai logs audit --format' 'wai logs audit -f' 'wai logs status --format' 'wai logs status -f' 'wai outcomes list --format' 'wai outcomes list -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
+        case 'wai doctor --format' 'wai doctor -f' 'wai conversations list --format' 'wai conversations list -f' 'wai prompts freeze --format' 'wai prompts freeze -f' 'wai prompts label --format' 'wai prompts label -f' 'wai prompts list --format' 'wai prompts list -f' 'wai prompts log --format' 'wai prompts log -f' 'wai tools list --format' 'wai tools list -f' 'wai tools check --format' 'wai tools check -f' 'wai policy show --format' 'wai policy show -f' 'wai policy check-url --format' 'wai policy check-url -f' 'wai policy test --format' 'wai policy test -f' 'wai policy diff --format' 'wai policy diff -f' 'wai policy backtest --format' 'wai policy backtest -f' 'wai route backtest --format' 'wai route backtest -f' 'wai audit show --format' 'wai audit show -f' 'wai audit reconstruct --format' 'wai audit reconstruct -f' 'wai audit verify --format' 'wai audit verify -f' 'wai envelope show --format' 'wai envelope show -f' 'wai envelope reconcile --format' 'wai envelope reconcile -f' 'wai budget backtest --format' 'wai budget backtest -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai report failures --format' 'wai report failures -f' 'wai report affinity --format' 'wai report affinity -f' 'wai report cache --format' 'wai report cache -f' 'wai report slo --format' 'wai report slo -f' 'wai report tools --format' 'wai report tools -f' 'wai report prompts --format' 'wai report prompts -f' 'wai report kpi --format' 'wai report kpi -f' 'wai report audit-cost --format' 'wai report audit-cost -f' 'wai report anomalies --format' 'wai report anomalies -f' 'wai report timeline --format' 'wai report timeline -f' 'wai report baseline --format' 'wai report baseline -f' 'wai logs audit --format' 'wai logs audit -f' 'wai logs status --format' 'wai logs status -f' 'wai outcomes list --format' 'wai outcomes list -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
             printf '%s\n' choice table json jsonl csv md html
         case 'wai prompts compare --format' 'wai prompts compare -f' 'wai prompts diff --format' 'wai prompts diff -f'
             printf '%s\n' choice table json md github
-        case 'wai prompts lint --format' 'wai prompts lint -f'
+        case 'wai prompts lint --format' 'wai prompts lint -f' 'wai policy lint --format' 'wai policy lint -f'
             printf '%s\n' choice table json sarif github
         case 'wai emulator truth --by'
             printf '%s\n' choice tenant workflow model prompt status_code cached
@@ -870,21 +1372,21 @@ function __wai_kind
             printf '%s\n' choice workflow tenant model prompt route gateway provider target source day
         case 'wai report prompts --by'
             printf '%s\n' choice workflow tenant model route gateway provider target source day
-        case 'wai run --conversation' 'wai run -c' 'wai report timeline 1' 'wai outcomes record 1'
+        case 'wai run --conversation' 'wai run -c' 'wai chat --conversation' 'wai chat -c' 'wai conversations show 1' 'wai conversations export 1' 'wai conversations fork 1' 'wai conversations resume-hint 1' 'wai route explain --conversation' 'wai route explain -c' 'wai audit show --conversation' 'wai audit show -c' 'wai audit reconstruct 1' 'wai report timeline 1' 'wai outcomes record 1'
             printf '%s\n' conversation
-        case 'wai emulator serve --state' 'wai emulator env --state' 'wai emulator set --state' 'wai emulator truth --state' 'wai emulator restart-replica --state'
+        case 'wai run --tools-dir' 'wai chat --tools-dir' 'wai route explain --policies' 'wai route backtest --candidate' 'wai audit export-tiles 1' 'wai emulator serve --state' 'wai emulator env --state' 'wai emulator set --state' 'wai emulator truth --state' 'wai emulator restart-replica --state'
             printf '%s\n' directory
-        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai prompts compare --dataset' 'wai prompts compare -d' 'wai prompts diff --tokenizer' 'wai prompts import 1' 'wai prompts import 2' 'wai prompts import 3' 'wai prompts import 4' 'wai prompts import 5' 'wai prompts import 6' 'wai prompts import 7' 'wai prompts import 8' 'wai prompts import 9' 'wai prompts render --values' 'wai report cost --output' 'wai report cost -o' 'wai report failures --output' 'wai report failures -o' 'wai report affinity --output' 'wai report affinity -o' 'wai report cache --output' 'wai report cache -o' 'wai report slo --output' 'wai report slo -o' 'wai report tools --output' 'wai report tools -o' 'wai report prompts --output' 'wai report prompts -o' 'wai report kpi --output' 'wai report kpi -o' 'wai report audit-cost --output' 'wai report audit-cost -o' 'wai report anomalies --output' 'wai report anomalies -o' 'wai report timeline --output' 'wai report timeline -o' 'wai report baseline --output' 'wai report baseline -o' 'wai report html --output' 'wai report html -o' 'wai logs audit 1' 'wai logs audit 2' 'wai logs audit 3' 'wai logs audit 4' 'wai logs audit 5' 'wai logs audit 6' 'wai logs audit 7' 'wai logs audit 8' 'wai logs audit 9' 'wai logs import --private-key' 'wai logs export --output' 'wai logs export -o' 'wai outcomes import 1' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1' 'wai redact 1' 'wai redact 2' 'wai redact 3' 'wai redact 4' 'wai redact 5' 'wai redact 6' 'wai redact 7' 'wai redact 8' 'wai redact 9'
+        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai conversations export --output' 'wai conversations export -o' 'wai prompts compare --dataset' 'wai prompts compare -d' 'wai prompts diff --tokenizer' 'wai prompts import 1' 'wai prompts import 2' 'wai prompts import 3' 'wai prompts import 4' 'wai prompts import 5' 'wai prompts import 6' 'wai prompts import 7' 'wai prompts import 8' 'wai prompts import 9' 'wai prompts render --values' 'wai tools list --tools-dir' 'wai tools check --tools-dir' 'wai tools call --tools-dir' 'wai policy explain --action' 'wai audit verify 1' 'wai audit prove --against' 'wai audit prove --check' 'wai audit keygen --out' 'wai audit keygen -o' 'wai audit checkpoint --key-file' 'wai budget plan --output' 'wai budget plan -o' 'wai budget push 1' 'wai report cost --output' 'wai report cost -o' 'wai report failures --output' 'wai report failures -o' 'wai report affinity --output' 'wai report affinity -o' 'wai report cache --output' 'wai report cache -o' 'wai report slo --output' 'wai report slo -o' 'wai report tools --output' 'wai report tools -o' 'wai report prompts --output' 'wai report prompts -o' 'wai report kpi --output' 'wai report kpi -o' 'wai report audit-cost --output' 'wai report audit-cost -o' 'wai report anomalies --output' 'wai report anomalies -o' 'wai report timeline --output' 'wai report timeline -o' 'wai report baseline --output' 'wai report baseline -o' 'wai report html --output' 'wai report html -o' 'wai logs audit 1' 'wai logs audit 2' 'wai logs audit 3' 'wai logs audit 4' 'wai logs audit 5' 'wai logs audit 6' 'wai logs audit 7' 'wai logs audit 8' 'wai logs audit 9' 'wai logs import --private-key' 'wai logs export --output' 'wai logs export -o' 'wai outcomes import 1' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1' 'wai redact 1' 'wai redact 2' 'wai redact 3' 'wai redact 4' 'wai redact 5' 'wai redact 6' 'wai redact 7' 'wai redact 8' 'wai redact 9'
             printf '%s\n' file
-        case 'wai run --model' 'wai run -m' 'wai prompts compare --model' 'wai prompts compare -m' 'wai prompts import --model' 'wai models show 1'
+        case 'wai run --model' 'wai run -m' 'wai chat --model' 'wai chat -m' 'wai prompts compare --model' 'wai prompts compare -m' 'wai prompts import --model' 'wai policy init --model' 'wai policy explain --model' 'wai models show 1'
             printf '%s\n' model
-        case 'wai run --prompt' 'wai run -p' 'wai report prompts --prompt'
+        case 'wai run --prompt' 'wai run -p' 'wai chat --prompt' 'wai chat -p' 'wai report prompts --prompt'
             printf '%s\n' prompt
-        case 'wai run --tenant' 'wai run -t' 'wai prompts compare --tenant' 'wai prompts compare -t' 'wai report timeline --tenant' 'wai report timeline -t' 'wai outcomes record --tenant' 'wai outcomes record -t' 'wai outcomes import --tenant' 'wai outcomes import -t' 'wai outcomes list --tenant' 'wai outcomes list -t'
+        case 'wai run --tenant' 'wai run -t' 'wai chat --tenant' 'wai chat -t' 'wai conversations list --tenant' 'wai conversations list -t' 'wai prompts compare --tenant' 'wai prompts compare -t' 'wai tools call --tenant' 'wai tools call -t' 'wai route explain --tenant' 'wai audit show --tenant' 'wai audit show -t' 'wai audit reconstruct --tenant' 'wai audit reconstruct -t' 'wai report timeline --tenant' 'wai report timeline -t' 'wai outcomes record --tenant' 'wai outcomes record -t' 'wai outcomes import --tenant' 'wai outcomes import -t' 'wai outcomes list --tenant' 'wai outcomes list -t'
             printf '%s\n' tenant
-        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run 1' 'wai prompts compare --parallel' 'wai prompts compare --max-cost' 'wai prompts compare --max-pass-drop' 'wai prompts compare --max-cost-rise' 'wai prompts compare --max-latency-rise' 'wai prompts compare 1' 'wai prompts compare 2' 'wai prompts diff --window' 'wai prompts diff --assume' 'wai prompts diff --var' 'wai prompts diff --changing' 'wai prompts diff --block-tokens' 'wai prompts diff 1' 'wai prompts diff 2' 'wai prompts freeze --message' 'wai prompts freeze -m' 'wai prompts freeze --author' 'wai prompts freeze 1' 'wai prompts freeze 2' 'wai prompts freeze 3' 'wai prompts freeze 4' 'wai prompts freeze 5' 'wai prompts freeze 6' 'wai prompts freeze 7' 'wai prompts freeze 8' 'wai prompts freeze 9' 'wai prompts lint 1' 'wai prompts lint 2' 'wai prompts lint 3' 'wai prompts lint 4' 'wai prompts lint 5' 'wai prompts lint 6' 'wai prompts lint 7' 'wai prompts lint 8' 'wai prompts lint 9' 'wai prompts promote --message' 'wai prompts promote -m' 'wai prompts promote --approved-by' 'wai prompts promote --author' 'wai prompts promote 1' 'wai prompts promote 2' 'wai prompts promote 3' 'wai prompts rollback --message' 'wai prompts rollback -m' 'wai prompts rollback --approved-by' 'wai prompts rollback --author' 'wai prompts rollback 1' 'wai prompts rollback 2' 'wai prompts canary --percent' 'wai prompts canary --stop' 'wai prompts canary --approved-by' 'wai prompts canary --author' 'wai prompts canary 1' 'wai prompts canary 2' 'wai prompts canary 3' 'wai prompts label --remove' 'wai prompts label --message' 'wai prompts label -m' 'wai prompts label --approved-by' 'wai prompts label --author' 'wai prompts label 1' 'wai prompts show 1' 'wai prompts render --var' 'wai prompts render 1' 'wai prompts log 1' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai report cost --where' 'wai report cost --compare' 'wai report cost --fail-on' 'wai report failures --since' 'wai report failures --until' 'wai report failures --where' 'wai report failures --compare' 'wai report failures --fail-on' 'wai report affinity --since' 'wai report affinity --until' 'wai report affinity --where' 'wai report affinity --compare' 'wai report affinity --fail-on' 'wai report cache --since' 'wai report cache --until' 'wai report cache --where' 'wai report cache --compare' 'wai report cache --fail-on' 'wai report slo --since' 'wai report slo --until' 'wai report slo --where' 'wai report slo --compare' 'wai report slo --fail-on' 'wai report tools --since' 'wai report tools --until' 'wai report tools --where' 'wai report tools --compare' 'wai report tools --fail-on' 'wai report prompts --promotion' 'wai report prompts --versions' 'wai report prompts --since' 'wai report prompts --until' 'wai report prompts --where' 'wai report prompts --compare' 'wai report prompts --fail-on' 'wai report kpi --since' 'wai report kpi --until' 'wai report kpi --where' 'wai report kpi --compare' 'wai report kpi --fail-on' 'wai report audit-cost --fail-above' 'wai report audit-cost --since' 'wai report audit-cost --until' 'wai report audit-cost --where' 'wai report audit-cost --compare' 'wai report audit-cost --fail-on' 'wai report anomalies --since' 'wai report anomalies --until' 'wai report anomalies --where' 'wai report anomalies --compare' 'wai report anomalies --fail-on' 'wai report timeline --fail-on' 'wai report baseline --since' 'wai report baseline --until' 'wai report baseline --where' 'wai report baseline 1' 'wai report baseline 2' 'wai report baseline 3' 'wai report baseline 4' 'wai report baseline 5' 'wai report baseline 6' 'wai report baseline 7' 'wai report baseline 8' 'wai report baseline 9' 'wai report html --since' 'wai report html --until' 'wai report html --where' 'wai logs import --gateway' 'wai logs import --endpoint-url' 'wai logs import 1' 'wai logs import 2' 'wai logs import 3' 'wai logs import 4' 'wai logs import 5' 'wai logs import 6' 'wai logs import 7' 'wai logs import 8' 'wai logs import 9' 'wai logs export --since' 'wai logs export --until' 'wai logs export --where' 'wai logs prune --before' 'wai logs pull --since' 'wai logs pull --until' 'wai logs pull --gateway' 'wai logs pull --bodies' 'wai logs pull --rate' 'wai logs pull --parallel' 'wai logs status --since' 'wai logs status --until' 'wai logs status --gateway' 'wai outcomes record --value' 'wai outcomes record --note' 'wai outcomes record --at' 'wai outcomes record 2' 'wai outcomes feedback --since' 'wai outcomes feedback --until' 'wai outcomes list --since' 'wai outcomes list --until' 'wai outcomes list --outcome' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
+        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run --tool' 'wai run --checkpoint-every' 'wai run --justification' 'wai run --data' 'wai run --budget-wait' 'wai run 1' 'wai chat --system' 'wai chat -s' 'wai chat --var' 'wai chat --max-tokens' 'wai chat --temperature' 'wai chat --seed' 'wai chat --checkpoint-every' 'wai chat --tool' 'wai chat --justification' 'wai conversations list --limit' 'wai conversations list -n' 'wai conversations fork --at' 'wai conversations fork 2' 'wai conversations delete 1' 'wai conversations delete 2' 'wai conversations delete 3' 'wai conversations delete 4' 'wai conversations delete 5' 'wai conversations delete 6' 'wai conversations delete 7' 'wai conversations delete 8' 'wai conversations delete 9' 'wai conversations prune --older-than' 'wai prompts compare --parallel' 'wai prompts compare --max-cost' 'wai prompts compare --max-pass-drop' 'wai prompts compare --max-cost-rise' 'wai prompts compare --max-latency-rise' 'wai prompts compare 1' 'wai prompts compare 2' 'wai prompts diff --window' 'wai prompts diff --assume' 'wai prompts diff --var' 'wai prompts diff --changing' 'wai prompts diff --block-tokens' 'wai prompts diff 1' 'wai prompts diff 2' 'wai prompts freeze --message' 'wai prompts freeze -m' 'wai prompts freeze --author' 'wai prompts freeze 1' 'wai prompts freeze 2' 'wai prompts freeze 3' 'wai prompts freeze 4' 'wai prompts freeze 5' 'wai prompts freeze 6' 'wai prompts freeze 7' 'wai prompts freeze 8' 'wai prompts freeze 9' 'wai prompts lint 1' 'wai prompts lint 2' 'wai prompts lint 3' 'wai prompts lint 4' 'wai prompts lint 5' 'wai prompts lint 6' 'wai prompts lint 7' 'wai prompts lint 8' 'wai prompts lint 9' 'wai prompts promote --message' 'wai prompts promote -m' 'wai prompts promote --approved-by' 'wai prompts promote --author' 'wai prompts promote 1' 'wai prompts promote 2' 'wai prompts promote 3' 'wai prompts rollback --message' 'wai prompts rollback -m' 'wai prompts rollback --approved-by' 'wai prompts rollback --author' 'wai prompts rollback 1' 'wai prompts rollback 2' 'wai prompts canary --percent' 'wai prompts canary --stop' 'wai prompts canary --approved-by' 'wai prompts canary --author' 'wai prompts canary 1' 'wai prompts canary 2' 'wai prompts canary 3' 'wai prompts label --remove' 'wai prompts label --message' 'wai prompts label -m' 'wai prompts label --approved-by' 'wai prompts label --author' 'wai prompts label 1' 'wai prompts show 1' 'wai prompts render --var' 'wai prompts render 1' 'wai prompts log 1' 'wai tools check 1' 'wai tools check 2' 'wai tools check 3' 'wai tools check 4' 'wai tools check 5' 'wai tools check 6' 'wai tools check 7' 'wai tools check 8' 'wai tools check 9' 'wai tools call --data' 'wai tools call 1' 'wai tools call 2' 'wai policy explain --tool' 'wai policy explain --arg' 'wai policy explain --url' 'wai policy explain --method' 'wai policy explain --change' 'wai policy explain --risk' 'wai policy explain --role' 'wai policy explain --data' 'wai policy explain --approved-by' 'wai policy check-url --method' 'wai policy check-url --tool' 'wai policy check-url 1' 'wai policy check-url 2' 'wai policy check-url 3' 'wai policy check-url 4' 'wai policy check-url 5' 'wai policy check-url 6' 'wai policy check-url 7' 'wai policy check-url 8' 'wai policy check-url 9' 'wai policy diff 1' 'wai policy diff 2' 'wai policy backtest --candidate' 'wai policy backtest --since' 'wai policy backtest --until' 'wai route explain --input-tokens' 'wai route explain --output-tokens' 'wai route explain --budget-used' 'wai route explain --on' 'wai route explain --cached-tokens' 'wai route explain --failure' 'wai route backtest --since' 'wai route backtest --until' 'wai audit show --since' 'wai audit show --until' 'wai audit show --limit' 'wai audit show 1' 'wai audit reconstruct --run' 'wai audit reconstruct --key' 'wai audit verify --key' 'wai audit verify --anchor' 'wai audit verify --endpoint-url' 'wai audit prove --key' 'wai audit prove 1' 'wai audit export-tiles --key' 'wai audit keygen --name' 'wai audit keygen -n' 'wai audit anchor --to' 'wai audit anchor --key' 'wai audit anchor --endpoint-url' 'wai envelope show 1' 'wai budget backtest --window' 'wai budget backtest --since' 'wai budget backtest --until' 'wai budget backtest --where' 'wai budget backtest --settle-delay' 'wai budget push --justification' 'wai budget rollback --justification' 'wai budget destroy --justification' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai report cost --where' 'wai report cost --compare' 'wai report cost --fail-on' 'wai report failures --since' 'wai report failures --until' 'wai report failures --where' 'wai report failures --compare' 'wai report failures --fail-on' 'wai report affinity --since' 'wai report affinity --until' 'wai report affinity --where' 'wai report affinity --compare' 'wai report affinity --fail-on' 'wai report cache --since' 'wai report cache --until' 'wai report cache --where' 'wai report cache --compare' 'wai report cache --fail-on' 'wai report slo --since' 'wai report slo --until' 'wai report slo --where' 'wai report slo --compare' 'wai report slo --fail-on' 'wai report tools --since' 'wai report tools --until' 'wai report tools --where' 'wai report tools --compare' 'wai report tools --fail-on' 'wai report prompts --promotion' 'wai report prompts --versions' 'wai report prompts --since' 'wai report prompts --until' 'wai report prompts --where' 'wai report prompts --compare' 'wai report prompts --fail-on' 'wai report kpi --since' 'wai report kpi --until' 'wai report kpi --where' 'wai report kpi --compare' 'wai report kpi --fail-on' 'wai report audit-cost --fail-above' 'wai report audit-cost --since' 'wai report audit-cost --until' 'wai report audit-cost --where' 'wai report audit-cost --compare' 'wai report audit-cost --fail-on' 'wai report anomalies --since' 'wai report anomalies --until' 'wai report anomalies --where' 'wai report anomalies --compare' 'wai report anomalies --fail-on' 'wai report timeline --fail-on' 'wai report baseline --since' 'wai report baseline --until' 'wai report baseline --where' 'wai report baseline 1' 'wai report baseline 2' 'wai report baseline 3' 'wai report baseline 4' 'wai report baseline 5' 'wai report baseline 6' 'wai report baseline 7' 'wai report baseline 8' 'wai report baseline 9' 'wai report html --since' 'wai report html --until' 'wai report html --where' 'wai logs import --gateway' 'wai logs import --endpoint-url' 'wai logs import 1' 'wai logs import 2' 'wai logs import 3' 'wai logs import 4' 'wai logs import 5' 'wai logs import 6' 'wai logs import 7' 'wai logs import 8' 'wai logs import 9' 'wai logs export --since' 'wai logs export --until' 'wai logs export --where' 'wai logs prune --before' 'wai logs pull --since' 'wai logs pull --until' 'wai logs pull --gateway' 'wai logs pull --bodies' 'wai logs pull --rate' 'wai logs pull --parallel' 'wai logs status --since' 'wai logs status --until' 'wai logs status --gateway' 'wai outcomes record --value' 'wai outcomes record --note' 'wai outcomes record --at' 'wai outcomes record 2' 'wai outcomes feedback --since' 'wai outcomes feedback --until' 'wai outcomes list --since' 'wai outcomes list --until' 'wai outcomes list --outcome' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
             printf '%s\n' text
-        case 'wai run --workflow' 'wai run -w' 'wai report timeline --workflow' 'wai report timeline -w' 'wai outcomes record --workflow' 'wai outcomes record -w' 'wai outcomes import --workflow' 'wai outcomes import -w' 'wai outcomes list --workflow' 'wai outcomes list -w'
+        case 'wai run --workflow' 'wai run -w' 'wai chat --workflow' 'wai chat -w' 'wai conversations list --workflow' 'wai conversations list -w' 'wai tools call --workflow' 'wai tools call -w' 'wai policy init --workflow' 'wai policy init -w' 'wai policy show 1' 'wai policy explain --workflow' 'wai policy explain -w' 'wai policy check-url --workflow' 'wai policy check-url -w' 'wai policy test --workflow' 'wai policy test -w' 'wai policy backtest --workflow' 'wai policy backtest -w' 'wai route explain --workflow' 'wai route explain -w' 'wai route backtest --workflow' 'wai route backtest -w' 'wai audit show --workflow' 'wai audit show -w' 'wai audit reconstruct --workflow' 'wai audit reconstruct -w' 'wai report timeline --workflow' 'wai report timeline -w' 'wai outcomes record --workflow' 'wai outcomes record -w' 'wai outcomes import --workflow' 'wai outcomes import -w' 'wai outcomes list --workflow' 'wai outcomes list -w'
             printf '%s\n' workflow
     end
 end
