@@ -47,7 +47,7 @@ def check_url(
     \b
     Examples:
       wai policy check-url https://api.example.com/v1/orders
-      wai policy check-url https://api.example.com/v1/orders --tool crm.lookup --resolve
+      wai policy check-url https://api.example.com/v1/ --tool crm.lookup --resolve
       wai policy check-url http://0x7f.1/ --json
       wai policy check-url - --method POST < urls.txt
     """

@@ -63,8 +63,8 @@ def explain_command(
     \b
     Examples:
       wai policy explain --workflow support --model @cf/google/gemma-4-26b-a4b-it
-      wai policy explain -w support --tool crm.refund --arg amount=80 --risk medium
-      wai policy explain -w support --tool crm.lookup --url https://api.example.com/v1/x
+      wai policy explain -w support --tool crm.refund --arg amount=80 --risk low
+      wai policy explain -w support --tool crm.x --url https://api.example.com/v1/x
       wai policy explain --action refund.json --json
     """
     from wai_ops.cli.output import print_json

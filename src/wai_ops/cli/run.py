@@ -142,7 +142,7 @@ def run(
       wai run --prompt triage@production -c c1 --dry-run --var ticket=late
       wai run --tenant acme --workflow support --conversation c1 "Hello"
       wai run --dry-run --json "What would this cost?"
-      wai run --workflow support --risk high --justification "ticket 1234" "Refund it?"
+      wai run --workflow support --risk high --justification "CHG-48" "Refund?"
     """
     from wai_ops.cli.run_governance import Said
     from wai_ops.cli.run_input import build_ask
