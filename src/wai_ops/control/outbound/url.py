@@ -145,8 +145,6 @@ def _check_authority(authority: str, host: str) -> None:
     name, colon, port = authority.partition(":")
     if colon and not (_PORT.match(port) or port == "0"):
         raise _denied("port", "the port is a plain number, or is left out with its colon")
-    if name.endswith("."):
-        raise _denied("trailing_dot", "the host ends with a dot")
     written, parsed = name.split("."), host.split(".")
     if len(written) != len(parsed) or not all(map(_is_same_label, written, parsed)):
         raise _denied(
