@@ -316,3 +316,26 @@ def test_importing_the_registry_loads_neither_yaml_nor_jsonschema_nor_pydantic()
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "policy.md"
+
+
+def test_the_policy_in_the_documentation_loads_and_its_test_passes(tmp_path: Path) -> None:
+    from wai_ops.control.policy.tabled import load_tests
+
+    blocks = [part.split("```")[0] for part in DOCS.read_text("utf-8").split("```yaml\n")[1:]]
+    policies = write_policies(tmp_path, support=blocks[0])
+    (policies / "tests").mkdir()
+    (policies / "tests/support.yaml").write_text(blocks[1])
+    loaded = load_registry(policies, tmp_path)
+    assert [rule.name for rule in loaded.workflows["support"].tools] == ["crm.lookup", "crm.delete"]
+    assert len(load_tests(policies, "policies")) == 1
+
+
+def test_the_documentation_names_every_rule_of_lint() -> None:
+    from wai_ops.control.policy.lint.registry import RULES
+
+    text = DOCS.read_text("utf-8")
+    for rule in RULES:
+        assert f"{rule.id} {rule.name}" in text
