@@ -16,6 +16,7 @@ from cloudflare.types.ai_gateway import (
 from pydantic import TypeAdapter
 
 from support.guards import CHEAP, MODEL, Gateway, budget
+from wai_ops.cli.output import to_json_text
 from wai_ops.cloudflare.control import ApiError, ControlPlane
 from wai_ops.cloudflare.guards_api import GuardsApi
 from wai_ops.config.budget_settings import (
@@ -32,7 +33,7 @@ from wai_ops.config.budget_settings import (
 from wai_ops.control.budgets.compile import compile_budgets
 from wai_ops.control.budgets.diff import diff
 from wai_ops.control.budgets.native import Compiled, Kind, Ref
-from wai_ops.control.budgets.plan import Plan, make_plan, plan_from_json, plan_to_json
+from wai_ops.control.budgets.plan import Plan, document_of, make_plan, plan_from_json
 from wai_ops.control.budgets.push import Moved, Pushed, push
 from wai_ops.control.budgets.remote import read_remote
 from wai_ops.control.budgets.state_file import locked
@@ -316,7 +317,7 @@ def test_a_saved_plan_comes_back_whole_and_an_edited_one_not(
     gateway: Gateway, tmp_path: Path
 ) -> None:
     plan = planned(gateway, compiled(EVERY_FORM), tmp_path)
-    data = json.loads(json.dumps(plan_to_json(plan)))
+    data = json.loads(to_json_text(document_of(plan)))
     assert plan_from_json(data, where="plan.json").sha256 == plan.sha256
     data["changes"][0]["after"]["action"]["amount"] = 1000
     with pytest.raises(UsageError, match="was changed after it was made"):

@@ -102,11 +102,11 @@ def drift(
 def show_plan(made: "Plan", fmt: PlanFormat, *, is_explained: bool = False) -> None:
     """Print a plan on stdout."""
     from wai_ops.cli.output import print_json
-    from wai_ops.control.budgets.plan import plan_to_json
+    from wai_ops.control.budgets.plan import document_of
     from wai_ops.render.budget_plan import to_markdown, to_text
 
     if fmt is PlanFormat.JSON:
-        print_json(plan_to_json(made))
+        print_json(document_of(made))
         return
     if fmt is PlanFormat.GITHUB:
         text = to_markdown(made)
@@ -120,11 +120,11 @@ def save_plan(made: "Plan", path: Path) -> None:
     """Write the plan file. Raises UsageError."""
     from wai_ops.cli import diagnostics
     from wai_ops.cli.output import to_json_text
-    from wai_ops.control.budgets.plan import plan_to_json
+    from wai_ops.control.budgets.plan import document_of
     from wai_ops.core.errors import UsageError
 
     try:
-        path.write_text(to_json_text(plan_to_json(made)) + "\n", "utf-8")
+        path.write_text(to_json_text(document_of(made)) + "\n", "utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     diagnostics.note(f"saved; apply it with: wai budget push {path}")

@@ -172,6 +172,7 @@ def import_(
     from wai_ops.cli.output import print_json
     from wai_ops.control.budgets.diff import named_like_ours, owned_here
     from wai_ops.control.budgets.native import Kind, Ref
+    from wai_ops.control.budgets.push import TakenOver
     from wai_ops.control.budgets.remote import read_remote
     from wai_ops.control.budgets.state_file import locked
     from wai_ops.core.text import one_line
@@ -192,7 +193,9 @@ def import_(
             file.put(guards.account_id, guards.gateway_id, replace(state, owned=owned))
     names = [one_line(str(ref), 200) for ref in fresh]
     if as_json:
-        print_json({"gateway_id": guards.gateway_id, "taken_over": names, "is_dry_run": dry_run})
+        print_json(
+            TakenOver(gateway_id=guards.gateway_id, taken_over=tuple(names), is_dry_run=dry_run)
+        )
         return
     sys.stdout.write("".join(f"{name}\n" for name in names))
     verb = "would be taken over" if dry_run else "taken over"
@@ -284,17 +287,18 @@ def _push(
 def _report(pushed: "Pushed", plan: "Plan", fmt: PlanFormat) -> None:
     from wai_ops.cli import diagnostics
     from wai_ops.cli.output import print_json
+    from wai_ops.control.budgets.push import PushResult
     from wai_ops.core.errors import ExitCode
     from wai_ops.core.text import counted
 
     if fmt is PlanFormat.JSON:
         print_json(
-            {
-                "gateway_id": plan.gateway_id,
-                "plan_sha256": plan.sha256,
-                "changed": [[change.op.value, str(change.ref)] for change in pushed.changes],
-                "left": [[change.op.value, str(change.ref)] for change in pushed.left],
-            }
+            PushResult(
+                gateway_id=plan.gateway_id,
+                plan_sha256=plan.sha256,
+                changed=tuple((change.op, str(change.ref)) for change in pushed.changes),
+                left=tuple((change.op, str(change.ref)) for change in pushed.left),
+            )
         )
     if pushed.left:
         names = ", ".join(str(change.ref) for change in pushed.left)

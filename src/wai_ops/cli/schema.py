@@ -45,6 +45,12 @@ RECORDS: dict[str, str] = {
     "prompts show": "wai_ops.prompts.detail:PromptDetail",
     "prompts verify": "wai_ops.prompts.verify:VerifyReport",
     "route explain": "wai_ops.control.routing.explain:RouteExplanation",
+    "budget destroy": "wai_ops.control.budgets.push:PushResult",
+    "budget drift": "wai_ops.control.budgets.plan:PlanDocument",
+    "budget import": "wai_ops.control.budgets.push:TakenOver",
+    "budget plan": "wai_ops.control.budgets.plan:PlanDocument",
+    "budget push": "wai_ops.control.budgets.push:PushResult",
+    "budget rollback": "wai_ops.control.budgets.push:PushResult",
     "tools call": "wai_ops.cli.tools_call:ToolCallResult",
 }
 """Commands whose --json is one record: command -> the dataclass of that record."""
@@ -55,6 +61,9 @@ TABLES: dict[str, str] = {
     "doctor": "wai_ops.observe.doctor.rows:CheckRow",
     "envelope reconcile": "wai_ops.control.envelopes.reconcile:Reconciled",
     "envelope show --format": "wai_ops.control.envelopes.view:BudgetRow",
+    "budget backtest": "wai_ops.control.budgets.backtest:BacktestRow",
+    "budget backtest --calls": "wai_ops.control.budgets.backtest:RefusedRow",
+    "policy check-url": "wai_ops.control.outbound.checking:UrlRow",
     "config show": "wai_ops.config.show:SettingRow",
     "logs audit": "wai_ops.observe.redact.audit:AuditRow",
     "affinity list": "wai_ops.runtime.affinity_view:AffinityRow",

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from wai_ops.config.budget_settings import Enforcement
 from wai_ops.control.budgets.diff import Change, Conflict, Difference, Op, diff, owned_here
 from wai_ops.control.budgets.native import Compiled, Guard, Kind, LocalBudget, Ref, Remote, Unfit
 from wai_ops.control.budgets.remote import fingerprint
-from wai_ops.core.clock import parse_utc, to_utc_text
+from wai_ops.core.clock import parse_utc
 from wai_ops.core.errors import UsageError
 
 FORMAT = 1
@@ -78,29 +79,119 @@ def make_plan(
     )
 
 
-def plan_to_json(plan: Plan) -> dict[str, Any]:
-    """The plan file. What a push needs, and for people what it means."""
-    return _bound(plan) | {
-        "made_at": to_utc_text(plan.made_at),
-        "sha256": plan.sha256,
-        "unfit": [
-            {"budget": u.budget, "form": u.form.value, "why": u.why, "is_wanted": u.is_wanted}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeView:
+    """One change of a plan file."""
+
+    op: Op
+    object: tuple[Kind, str]
+    """Its kind and its name."""
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    remote_id: str | None
+    has_draft: bool
+    budget: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictView:
+    """What is in the way."""
+
+    object: tuple[Kind, str]
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfitView:
+    """A form that cannot hold a budget."""
+
+    budget: str
+    form: Enforcement
+    why: str
+    is_wanted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldView:
+    """A form that holds a budget, and what passes it."""
+
+    budget: str
+    form: Enforcement
+    object: tuple[Kind, str] | None
+    """None: `wai` holds it itself."""
+    why: str
+    gaps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDocument:
+    """A plan file: what a push goes by, and for people what it means."""
+
+    format: int
+    account_id: str
+    gateway_id: str
+    fingerprint: str
+    turns_on_default_deny: bool
+    changes: tuple[ChangeView, ...]
+    conflicts: tuple[ConflictView, ...]
+    made_at: datetime
+    sha256: str
+    """Of all that stands above: an edited plan is refused."""
+    missing: tuple[tuple[Kind, str], ...]
+    unfit: tuple[UnfitView, ...]
+    held: tuple[HeldView, ...]
+
+
+def document_of(plan: Plan) -> PlanDocument:
+    """The plan as it is saved and printed as JSON."""
+    native = [
+        HeldView(
+            budget=guard.budget,
+            form=guard.form,
+            object=(guard.ref.kind, guard.ref.name),
+            why=guard.why,
+            gaps=guard.gaps,
+        )
+        for guard in plan.guards
+    ]
+    own = [
+        HeldView(
+            budget=item.budget, form=Enforcement.LOCAL, object=None, why=item.why, gaps=item.gaps
+        )
+        for item in plan.local
+    ]
+    return PlanDocument(
+        format=FORMAT,
+        account_id=plan.account_id,
+        gateway_id=plan.gateway_id,
+        fingerprint=plan.fingerprint,
+        turns_on_default_deny=plan.turns_on_default_deny,
+        changes=tuple(
+            ChangeView(
+                op=change.op,
+                object=(change.ref.kind, change.ref.name),
+                before=None if change.before is None else dict(change.before),
+                after=None if change.after is None else dict(change.after),
+                remote_id=change.remote_id,
+                has_draft=change.has_draft,
+                budget=change.budget,
+            )
+            for change in plan.changes
+        ),
+        conflicts=tuple(
+            ConflictView(object=(c.ref.kind, c.ref.name), why=c.why, hint=c.hint)
+            for c in plan.conflicts
+        ),
+        made_at=plan.made_at,
+        sha256=plan.sha256,
+        missing=tuple((ref.kind, ref.name) for ref in plan.missing),
+        unfit=tuple(
+            UnfitView(budget=u.budget, form=u.form, why=u.why, is_wanted=u.is_wanted)
             for u in plan.unfit
-        ],
-        "guards": [
-            {
-                "budget": guard.budget,
-                "form": guard.form.value,
-                "object": [guard.ref.kind.value, guard.ref.name],
-                "why": guard.why,
-                "gaps": list(guard.gaps),
-            }
-            for guard in plan.guards
-        ],
-        "local": [
-            {"budget": item.budget, "why": item.why, "gaps": list(item.gaps)} for item in plan.local
-        ],
-    }
+        ),
+        held=(*native, *own),
+    )
 
 
 def plan_from_json(data: Any, *, where: str) -> Plan:

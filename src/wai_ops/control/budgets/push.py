@@ -47,6 +47,26 @@ class Pushed:
     """What still differs: the API took it and does not show it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushResult:
+    """What a push did, for `--json`."""
+
+    gateway_id: str
+    plan_sha256: str
+    changed: tuple[tuple[Op, str], ...]
+    left: tuple[tuple[Op, str], ...]
+    """What the gateway does not show as it was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver:
+    """What `wai budget import` did."""
+
+    gateway_id: str
+    taken_over: tuple[str, ...]
+    is_dry_run: bool
+
+
 def check_applicable(plan: Plan, remote: Remote, *, accepts_default_deny: bool) -> None:
     """Raise DeniedError (Moved among them) when the plan must not be applied to `remote`."""
     if plan.conflicts:
