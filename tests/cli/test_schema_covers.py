@@ -7,11 +7,11 @@ from wai_ops.cli.app import command_tree
 from wai_ops.cli.schema import RECORDS, TABLES
 
 ELSEWHERE = {
-    "emulator serve": "says where it listens",
+    "emulator ": "what the emulator says of itself; see docs/emulator.md",
     "ledger sql": "the columns are those of the query",
     "report html": "a page",
 }
-"""Commands whose --json has no fixed shape, or prints no result, and why."""
+"""Beginnings of commands whose --json has no fixed shape, and why."""
 
 
 def with_json(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -27,6 +27,7 @@ def test_every_command_with_json_has_a_schema() -> None:
     missing = [
         name
         for name in with_json(command_tree())
-        if name not in ELSEWHERE and not any(key.startswith(name) for key in known)
+        if not name.startswith(tuple(ELSEWHERE))
+        and not any(key.startswith(name) for key in known)
     ]
     assert missing == []
