@@ -155,7 +155,7 @@ def test_a_person_is_shown_what_is_asked_for_and_the_second_decision_names_them(
         assert second["approved_by"] == "ann"
     (question,) = person.asked
     assert question.lines() == [
-        "tool web.get needs approval: tool web.get needs an approval",
+        "tool web.get needs approval",
         'arguments: {"note":"\\u001b[2Jharmless?"}',
         "rule: support.tools.web.get (policies/support.yaml:1)",
     ]

@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from support.cli import Wai
 from support.outside import Outside, outside_host
+from support.terminal import on_terminal
 from support.tool_project import (
     TEXT,
     an_object,
@@ -127,44 +127,44 @@ def test_without_a_terminal_and_in_ci_an_approval_is_a_no(tools: Wai) -> None:
     assert "not_approved" in ran.stdout
 
 
-def on_a_terminal(wai: Wai, *arguments: str, typed: str, ci: bool = False) -> tuple[int, str]:
-    """Run with a pseudo-terminal as standard input and standard error."""
-    ours, theirs = os.openpty()
-    environ = wai.environment() | ({"CI": "true"} if ci else {})
-    process = subprocess.Popen(
-        wai.command(*arguments),
-        stdin=theirs,
-        stderr=theirs,
-        stdout=subprocess.PIPE,
-        cwd=wai.folder,
-        env=environ,
-    )
-    os.close(theirs)
-    os.write(ours, typed.encode())
-    stdout, _ = process.communicate(timeout=60)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # the other end is closed: that is how a terminal ends
-            break
-        shown += piece
-    os.close(ours)
-    return process.returncode, stdout.decode() + shown.decode()
-
-
 def test_on_a_terminal_a_person_sees_the_call_and_says_yes_or_no(tools: Wai) -> None:
-    call = ("tools", "call", "web.ask", "-w", "support")
-    code, shown = on_a_terminal(tools, *call, typed="y\n")
-    assert code == 0, shown
-    assert "tool web.ask needs approval" in shown
-    assert "rule: support.tools.web.ask" in shown
-    assert '"ok":true' in shown
+    command = tools.command("tools", "call", "web.ask", "-w", "support")
+    for typed, code in (
+        ("y\n", 0),
+        ("YES\n", 0),
+        ("n\n", 5),
+        ("\n", 5),
+        ("yess\n", 5),
+        ("\x04", 5),
+    ):
+        with on_terminal(command, cwd=tools.folder, env=tools.environment()) as terminal:
+            asked = terminal.read_until("allow it? [y/N] ")
+            assert "wai: tool web.ask needs approval" in asked
+            assert "wai: rule: support.tools.web.ask (policies/support.yaml:1)" in asked
+            terminal.type(typed)
+            assert terminal.wait() == code, terminal.shown
+            assert ('"ok":true' in terminal.shown) == (code == 0)
     approved = [record for record in records_of(tools.folder) if record.get("approved_by")]
-    assert approved[0]["approved_by"].startswith("os:")
-    for typed in ("n\n", "\n", "yess\n", "\x04"):
-        assert on_a_terminal(tools, *call, typed=typed)[0] == 5
-    assert on_a_terminal(tools, *call, typed="y\n", ci=True)[0] == 5
+    assert len(approved) == 2
+    assert all(record["approved_by"].startswith("os:") for record in approved)
+
+
+def test_what_was_typed_before_the_question_is_no_answer(tools: Wai) -> None:
+    """The keys were pressed before the question was there: a `y` among them is not meant."""
+    command = tools.command("tools", "call", "web.ask", "-", "-w", "support")
+    with on_terminal(command, cwd=tools.folder, env=tools.environment()) as terminal:
+        terminal.type("{}\n\x04y\n")  # the arguments, their end, and a yes too early
+        terminal.read_until("allow it? [y/N] ")
+        terminal.type("n\n")
+        assert terminal.wait() == 5
+
+
+def test_in_ci_nobody_is_asked(tools: Wai) -> None:
+    command = tools.command("tools", "call", "web.ask", "-w", "support")
+    environ = tools.environment() | {"CI": "true"}
+    with on_terminal(command, cwd=tools.folder, env=environ) as terminal:
+        assert terminal.wait() == 5
+        assert "allow it?" not in terminal.shown
 
 
 def test_a_run_calls_a_tool_through_the_gate_and_every_log_tells_of_it(

@@ -55,6 +55,7 @@ def tool_loop_of(
     require_policies(context)
     from wai_ops.runtime.request import Ask
     from wai_ops.runtime.tools.build import build_caller
+    from wai_ops.runtime.tools.listing import unlisted_in
     from wai_ops.runtime.tools.loop import MAX_CALLS, LoopRules, ToolLoop
 
     toolbox = toolbox_of(context, names, folder)
@@ -77,6 +78,7 @@ def tool_loop_of(
             risk_tier=governance.tier(ask),
             data_classes=governance.data_classes,
             max_calls=MAX_CALLS if most is None else most,
+            unlisted=unlisted_in(ask.workflow, toolbox, governance.registry),
         )
 
     return ToolLoop(toolbox, caller, rules)
@@ -100,11 +102,15 @@ class _Terminal:
 
     def ask(self, question: "Question") -> str | None:
         """Show what is wanted; only `y` or `yes` is a yes."""
+        import termios
+
         from wai_ops.cli import diagnostics
         from wai_ops.cli.actor import actor_of
 
         for line in question.lines():
             diagnostics.message(line)
+        # What was typed before the question was shown is no answer to it.
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
         sys.stderr.write("wai: allow it? [y/N] ")
         sys.stderr.flush()
         answer = sys.stdin.readline()

@@ -19,12 +19,10 @@ class Question:
     arguments: Mapping[str, Any] | None
     rule: str
     where: str
-    reason: str
-    decision_id: str | None = None
 
     def lines(self) -> list[str]:
         """What a person needs to know, harmless to a terminal, one line each."""
-        found = [f"{one_line(self.what)} needs approval: {one_line(self.reason)}"]
+        found = [f"{one_line(self.what)} needs approval"]
         if self.arguments is not None:
             text = canonical_json(self.arguments)
             found.append(f"arguments: {one_line(text, _SHOWN)}")

@@ -99,8 +99,6 @@ class Doorman:
                 arguments=arguments,
                 rule=record.rule,
                 where=record.where or "",
-                reason=record.reason,
-                decision_id=record.decision_id,
             )
         )
         if name is None:
@@ -150,6 +148,10 @@ def refused(error: DeniedError) -> ToolFailed:
     else:
         failed = ToolFailed(ToolProblem.REFUSED, _REFUSED, sent=False)
     failed.decision_id = decision_id_of(error)
+    record = getattr(error, "record", None)
+    if record is not None:
+        at = f" ({record.where})" if record.where else ""
+        failed.detail = f"{record.rule}{at}: {record.reason}"
     return failed
 
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from wai_ops.control.policy.compiled import WorkflowPolicy
 from wai_ops.control.policy.model import Effect
 from wai_ops.control.policy.registry import Registry
 from wai_ops.core.table import Table, Unit, Verdict, col
@@ -83,11 +84,21 @@ def check_tools(
 
 def workflows_of(tool: Tool, registry: Registry) -> list[str]:
     """The workflows whose policies allow the tool, whatever they say of its arguments."""
-    return [
-        name
-        for name, policy in registry.workflows.items()
-        if any(rule.effect is Effect.ALLOW for rule in policy.tool_rules(tool.name))
-    ]
+    return [name for name, policy in registry.workflows.items() if _is_listed(policy, tool)]
+
+
+def unlisted_in(workflow: str, toolbox: Toolbox, registry: Registry) -> tuple[str, ...]:
+    """The tools that no rule of a workflow's policy allows."""
+    policy = registry.workflow(workflow)
+    return tuple(
+        tool.name
+        for tool in toolbox.tools.values()
+        if policy is None or not _is_listed(policy, tool)
+    )
+
+
+def _is_listed(policy: WorkflowPolicy, tool: Tool) -> bool:
+    return any(rule.effect is Effect.ALLOW for rule in policy.tool_rules(tool.name))
 
 
 def _problems(

@@ -65,6 +65,8 @@ class LoopRules:
     risk_tier: RiskTier = RiskTier.LOW
     data_classes: frozenset[str] = frozenset()
     max_calls: int = MAX_CALLS
+    unlisted: tuple[str, ...] = ()
+    """Tools that are offered though no rule of the workflow's policy names them."""
 
 
 class ToolLoop:
@@ -103,6 +105,9 @@ class ToolLoop:
         Raises ToolLoopEnded when there is none, and whatever `send` raises.
         """
         self.begin()
+        if unlisted := self._rules(ask).unlisted:
+            names = one_line(", ".join(unlisted))
+            sink.notice(f"no policy lets workflow {ask.workflow} call {names}")
         ask = replace(ask, tools=self._offered(ask))
         steps = [send(ask)]
         try:
