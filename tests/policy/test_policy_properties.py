@@ -1,8 +1,11 @@
 """Properties of decisions, over policies and actions of any kind."""
 
+import contextlib
+import json
 import string
 from typing import Any
 
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +20,11 @@ from wai_ops.control.policy.action import (
     VerdictWord,
 )
 from wai_ops.control.policy.canonical import canonical
+from wai_ops.control.policy.comparing import compare
+from wai_ops.control.policy.listing import policy_table
 from wai_ops.control.policy.loading import load_contents
 from wai_ops.control.policy.registry import Registry, registry_of
+from wai_ops.core.errors import UsageError
 from wai_ops.core.text import one_line
 
 TOOLS = ("crm.lookup", "crm.refund", "crm.admin.drop", "mail.send", "crm")
@@ -264,3 +270,65 @@ names = st.text(string.ascii_lowercase, min_size=1, max_size=3)
 @given(st.dictionaries(names, st.lists(st.integers() | names) | names, max_size=5))
 def test_the_canonical_text_does_not_know_the_order_of_keys(data: dict[str, Any]) -> None:
     assert canonical(data) == canonical(dict(reversed(data.items())))
+
+
+WHOLE = yaml.safe_load(SUPPORT)
+WHOLE["workflows"]["support"]["envelope"] = {"max_turns": 5, "per_turn_usd": "0.5"}
+WHOLE["workflows"]["support"]["routing"] = {
+    "models": {"low": "@cf/a/small", "medium": "@cf/a/large"},
+    "fallbacks": [{"after": ["capacity"], "models": ["@cf/a/small"]}],
+}
+JUNK: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1.5, 2**62, "", "x", "deny", "low", "\x00", "*.*", "/", "é" * 300, [], {}),
+    *([None], ["x", "x"], {"x": {}}, {"": 1}, {"type": "object"}, [[["x"]]], {"$ref": "#/$defs/a"}),
+    *({"low": ["@cf/a/small"]}, {"not": {"not": True}}, {"name": "x"}, {"host": "x.example"}),
+)
+
+
+def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of everything inside."""
+    if not isinstance(value, dict | list):
+        return [path]
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [path, *(spot for key, inner in items for spot in spots(inner, (*path, key)))]
+
+
+def changed(value: Any, path: tuple[Any, ...], new: Any, rename: str | None) -> Any:
+    """A copy with something else, or under another key, at one place."""
+    if not path:
+        return new
+    if isinstance(value, list):
+        inner = changed(value[path[0]], path[1:], new, rename)
+        return [inner if place == path[0] else item for place, item in enumerate(value)]
+    inner = changed(value[path[0]], path[1:], new, rename)
+    if len(path) == 1 and rename is not None:
+        return {(rename if key == path[0] else key): item for key, item in value.items()}
+    return {key: inner if key == path[0] else item for key, item in value.items()}
+
+
+@given(st.data())
+@settings(max_examples=250)
+def test_a_file_is_loaded_or_refused_with_its_place_whatever_it_holds(data: st.DataObject) -> None:
+    whole = WHOLE
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(some(spots(whole)[1:]))
+        rename = data.draw(some((None, None, "extra", "", "name", "tools")))
+        whole = changed(whole, path, data.draw(some(JUNK)), rename)
+        if not isinstance(whole, dict) or not spots(whole)[1:]:
+            break
+    refused: list[str] = []
+    found = Registry(())
+    try:
+        found = registry(json.dumps(whole))
+    except UsageError as error:
+        refused = error.message.splitlines()
+    assert [line for line in refused if not line.startswith("policies/p0.yaml:")] == []
+    found.decide(data.draw(odd_action()))
+    assert compare(found, found) == []
+    assert len(list(policy_table(found, found.workflows.values()).rows)) >= len(found.workflows)
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_bytes_are_loaded_or_refused(content: bytes) -> None:
+    with contextlib.suppress(UsageError):
+        load_contents({"a.yaml": content}, "policies")
