@@ -295,3 +295,23 @@ def test_a_name_too_long_for_a_suffix_still_gets_a_conversation_of_its_own(tmp_p
         (made,) = talk.checkpoints
         assert made.state == "made"
         assert made.conversation_id.startswith("checkpoint/")
+
+
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+
+
+def test_a_call_that_nobody_answered_is_answered_before_the_next_message(tmp_path: Path) -> None:
+    with talking(tmp_path, lambda body: Says(tool_calls=(("look", {}),))) as (talk, server):
+        talk.say("look there", tools=[TOOL], streamed=False)
+        server.answer = lambda body: Says("fine")
+        done = talk.say("and now?")
+        assert done.finished.reply.failure is None
+        sent = server.bodies[-1]["messages"]
+        assert [message["role"] for message in sent] == [
+            *("system", "user", "assistant", "tool", "user"),
+        ]
+        assert sent[3]["tool_call_id"] == sent[2]["tool_calls"][0]["id"]
+        assert sent[4]["content"] == "and now?"
+        talk.say("go on")
+        again = server.bodies[-1]["messages"]
+        assert again[:5] == sent, "and it stays so"

@@ -102,7 +102,7 @@ class ChatLoop:
         if self._as_json:
             from wai_ops.cli.output import to_json_line
 
-            sys.stdout.write(to_json_line(result_line(done)) + "\n")
+            sys.stdout.write(to_json_line(result_line(done, self._session.tools)) + "\n")
             sys.stdout.flush()
         else:
             self._sink.finish(tool_call_dicts(done.finished.reply))

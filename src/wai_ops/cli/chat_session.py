@@ -196,8 +196,12 @@ def problem_of(done: Exchange) -> WaiError | None:
     )
 
 
-def result_line(done: Exchange) -> Any:
-    """The result object of `--json`."""
+def result_line(done: Exchange, tools: ToolLoop | None) -> Any:
+    """The result object of `--json`: that of `wai run`."""
+    from wai_ops.runtime.exchange_result import exchange_result
     from wai_ops.runtime.summary import result_of
 
-    return result_of(done.finished)
+    whole = None
+    if tools is not None or done.checkpoint is not None or len(done.steps) > 1:
+        whole = exchange_result(done, getattr(tools, "calls", ()))
+    return result_of(done.finished, exchange=whole)

@@ -260,6 +260,7 @@ class _Work:
             tenant=ask.tenant,
             workflow=ask.workflow,
             conversation_id=row.conversation_id,
+            charged_to=ask.conversation_id,
             prompt_name=prompt.name,
             prompt_version=prompt.version,
             release=PromptRelease(
