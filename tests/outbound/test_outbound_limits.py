@@ -16,7 +16,7 @@ from support.outbound_permits import Permits
 from support.outbound_server import Authority, Reply, web_server
 from support.wire_server import Do, Hang, Send, wire_server
 from wai_ops.control.outbound.body import read_body
-from wai_ops.control.outbound.limits import MIB, Limits, OutboundFailure
+from wai_ops.control.outbound.limits import MIB, Deadline, Limits, OutboundFailure
 from wai_ops.control.outbound.request import OutboundRequest, OutboundResponse
 from wai_ops.control.outbound.resolve import system_resolver
 from wai_ops.control.outbound.send import send
@@ -216,6 +216,25 @@ def test_a_server_that_drips_is_left_when_the_whole_time_is_over(permits: Permit
         )
     assert answer.failure is FailureClass.TIMEOUT_TOTAL
     assert answer.is_truncated or answer.status is None
+
+
+def test_no_step_gets_more_time_than_is_left_of_the_whole() -> None:
+    class Still(SystemClock):
+        seconds = 100.0
+
+        def monotonic(self) -> float:
+            return self.seconds
+
+    clock = Still()
+    deadline = Deadline(clock, Limits(total_s=30))
+    assert deadline.left(5) == 5
+    clock.seconds += 28
+    assert deadline.left(5) == 2
+    assert not deadline.is_over()
+    clock.seconds += 2
+    assert deadline.is_over()
+    with pytest.raises(OutboundFailure, match="not complete after 30 s"):
+        deadline.left(5)
 
 
 def test_the_time_of_all_hops_together_is_limited(permits: Permits) -> None:
