@@ -64,6 +64,7 @@ TABLES: dict[str, str] = {
     "budget backtest": "wai_ops.control.budgets.backtest:BacktestRow",
     "budget backtest --calls": "wai_ops.control.budgets.backtest:RefusedRow",
     "policy check-url": "wai_ops.control.outbound.checking:UrlRow",
+    "budget reconcile": "wai_ops.control.budgets.reconcile:DayRow",
     "config show": "wai_ops.config.show:SettingRow",
     "logs audit": "wai_ops.observe.redact.audit:AuditRow",
     "affinity list": "wai_ops.runtime.affinity_view:AffinityRow",
