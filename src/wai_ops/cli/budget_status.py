@@ -58,7 +58,7 @@ def status(
     is_first = True
     while True:
         # The ledger is let go between two looks: others want to write to it.
-        with _standing(context, name) as (_, table):
+        with standing(context, name) as (_, table):
             shown = table if is_first or is_screen else replace(table, notes=())
         if is_screen:
             sys.stdout.write(_HOME_AND_CLEAR)
@@ -95,7 +95,7 @@ def forecast(
     from wai_ops.control.budgets.outlook import forecast_table
 
     context: AppContext = ctx.obj
-    with _standing(context, name) as (store, table):
+    with standing(context, name) as (store, table):
         ahead = _outlook(context, store, table, history)
     emit(forecast_table(table, ahead), Format.JSON if as_json else fmt)
 
@@ -125,7 +125,7 @@ def check(
     from wai_ops.control.budgets.outlook import check_table
 
     context: AppContext = ctx.obj
-    with _standing(context, name) as (store, table):
+    with standing(context, name) as (store, table):
         ahead = _outlook(context, store, table, history)
     emit(check_table(table, ahead, is_strict=strict), Format.JSON if as_json else fmt)
 
@@ -142,7 +142,7 @@ def _outlook(
 
 
 @contextmanager
-def _standing(context: AppContext, name: str | None) -> "Iterator[tuple[Store, Table[StatusRow]]]":
+def standing(context: AppContext, name: str | None) -> "Iterator[tuple[Store, Table[StatusRow]]]":
     """The open ledger, and how budgets stand. Raises UsageError, DataError."""
     from wai_ops.cli.watch import watch
     from wai_ops.control.budgets.status import budget_status

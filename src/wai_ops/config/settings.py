@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from wai_ops.config import rules
+from wai_ops.config.alert_settings import CHANNEL, AlertSettings
 from wai_ops.config.audit_settings import AuditSettings
 from wai_ops.config.budget_settings import BudgetSettings, GuardSettings
 from wai_ops.core.prices import PriceOverride
@@ -318,6 +319,9 @@ class Settings:
     tools: ToolSettings = field(default_factory=ToolSettings)
     budgets: Mapping[Annotated[str, rules.BUDGET], BudgetSettings] = field(default_factory=dict)
     guards: GuardSettings = field(default_factory=GuardSettings)
+    alerts: Mapping[Annotated[str, rules.BUDGET], Annotated[AlertSettings, CHANNEL]] = field(
+        default_factory=dict
+    )
     policy: PolicySettings = field(default_factory=PolicySettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     config_file: Path | None = field(default=None, metadata=NOT_A_SETTING)

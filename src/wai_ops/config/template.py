@@ -172,6 +172,16 @@ defaults:
 #   unmatched: deny
 #   model_allowlists: false
 
+# Who is told, once, when a budget reaches a share of warn_at or its limit: webhooks, whose address
+# and signing key stand in the environment variables that are named here, and files.
+# alerts:
+#   ops:
+#     url_variable: OPS_WEBHOOK_URL
+#     secret_variable: OPS_WEBHOOK_SECRET
+#     budgets: [acme]
+#   log:
+#     file: alerts.jsonl
+
 # Your own prices, in dollars per million tokens; they beat the price book.
 # prices:
 #   "@cf/moonshotai/kimi-k2.6":
