@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 
 from support.guards import CHEAP, MODEL, Gateway, budget
 from wai_ops.cli.output import to_json_text
-from wai_ops.cloudflare.control import ApiError, ControlPlane
+from wai_ops.cloudflare.api_errors import ApiError
+from wai_ops.cloudflare.control import ControlPlane
 from wai_ops.cloudflare.guards_api import GuardsApi
 from wai_ops.config.budget_settings import (
     Alignment,

@@ -10,13 +10,8 @@ import pytest
 
 from support.facts import ManualClock
 from support.fake_api import ACCOUNT, Answer, FakeApi, Seen, refusal, result
-from wai_ops.cloudflare.control import (
-    ApiAccessError,
-    ApiError,
-    ControlPlane,
-    TokenStatus,
-    open_control_plane,
-)
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
+from wai_ops.cloudflare.control import ControlPlane, TokenStatus, open_control_plane
 
 SEARCH = f"GET /accounts/{ACCOUNT}/ai/models/search"
 GATEWAYS = f"/accounts/{ACCOUNT}/ai-gateway/gateways"

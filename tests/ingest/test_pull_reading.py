@@ -13,7 +13,7 @@ import pytest
 from support.facts import ManualClock
 from support.fake_api import Answer, FakeApi, Seen, refusal, result, running_api
 from support.gateway_log import GatewayLog, gateway_log, row, rows_between
-from wai_ops.cloudflare.control import ApiAccessError, ApiError
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
 from wai_ops.cloudflare.logs_api import ReadingApi, open_reading_api
 from wai_ops.core.clock import Clock, SystemClock
 from wai_ops.core.errors import UsageError

@@ -13,7 +13,7 @@ from wai_ops.cli.context import AppContext
 from wai_ops.cli.logs_progress import watch_pull
 from wai_ops.cli.target import open_connection
 from wai_ops.cli.watch import watch
-from wai_ops.cloudflare.control import ApiAccessError, ApiError
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
 from wai_ops.cloudflare.logs_api import ReadingApi, open_reading_api
 from wai_ops.config.connection import Connection
 from wai_ops.config.credentials import Role

@@ -1,4 +1,4 @@
-"""Cloudflare's control plane through the official package: read-only calls, one error map.
+"""Cloudflare's control plane through the official package.
 
 The package is imported inside functions only: it costs half a second. It re-sends failed calls on
 its own and reads other credentials from the environment; here it does neither.
@@ -15,8 +15,14 @@ from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any
 
+from wai_ops.cloudflare.api_errors import (
+    ApiAccessError,
+    ApiError,
+    first_error,
+    odd_answer,
+    translated,
+)
 from wai_ops.core.clock import Clock
-from wai_ops.core.errors import AccessError, RemoteError
 from wai_ops.core.text import one_line
 
 CONNECT_S = 5.0
@@ -27,36 +33,6 @@ ABSENT_MODEL = "@cf/wai/no-such-model"
 """A name that no model has."""
 _TELEMETRY_MINUTES = 10
 _TOKEN_ID = re.compile(r"[0-9a-zA-Z_-]{1,64}\Z")
-
-
-class ApiError(RemoteError):
-    """The API refused, failed, or did not answer at all (`is_unreachable`)."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        where: str,
-        status: int | None = None,
-        code: int | None = None,
-        hint: str | None = None,
-        is_unreachable: bool = False,
-    ) -> None:
-        """Keep the HTTP status and Cloudflare's own code beside the message."""
-        super().__init__(message, where=where, hint=hint)
-        self.status = status
-        self.code = code
-        self.is_unreachable = is_unreachable
-
-
-class ApiAccessError(AccessError):
-    """The API does not accept the token, or not for this call."""
-
-    def __init__(self, message: str, *, where: str, status: int, code: int | None) -> None:
-        """Keep the HTTP status and Cloudflare's own code beside the message."""
-        super().__init__(message, where=where, hint="see what the token may do: wai doctor")
-        self.status = status
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,15 +257,15 @@ class ControlPlane:
                 **sent,
             )
         except APIError as error:
-            raise _translated(error, what) from error
+            raise translated(error, what) from error
         try:
             decoded = json.loads(answer.text)
         except (ValueError, RecursionError) as error:
-            raise _odd_answer(what) from error
+            raise odd_answer(what) from error
         if not isinstance(decoded, dict):
-            raise _odd_answer(what)
+            raise odd_answer(what)
         if decoded.get("success") is False:
-            code, message = _first_error(decoded)
+            code, message = first_error(decoded)
             raise ApiError(message or "the call failed without a reason", where=what, code=code)
         return decoded
 
@@ -299,15 +275,15 @@ class ControlPlane:
         try:
             text = call(*args, **options).http_response.text
         except APIError as error:
-            raise _translated(error, what) from error
+            raise translated(error, what) from error
         try:
             body = json.loads(text, parse_float=Decimal)
         except (ValueError, RecursionError) as error:
-            raise _odd_answer(what) from error
+            raise odd_answer(what) from error
         if not isinstance(body, dict) or "result" not in body:
-            raise _odd_answer(what)
+            raise odd_answer(what)
         if body.get("success") is False:
-            code, message = _first_error(body)
+            code, message = first_error(body)
             raise ApiError(message or "the call failed without a reason", where=what, code=code)
         info = body.get("result_info")
         return _Answer(body["result"], info if isinstance(info, dict) else {})
@@ -341,64 +317,6 @@ def open_control_plane(
         # The package would prefer these, found in the environment, to the token that it was given.
         sdk.api_key = sdk.api_email = sdk.user_service_key = None
         yield ControlPlane(sdk, account_id, skews)
-
-
-def _translated(error: Any, what: str) -> ApiError | ApiAccessError:
-    """Turn the official package's exceptions into ours; the only place that knows them."""
-    import cloudflare
-
-    if isinstance(error, cloudflare.APITimeoutError):
-        return ApiError(
-            "no answer in time",
-            where=what,
-            hint="try again, or check the network",
-            is_unreachable=True,
-        )
-    if isinstance(error, cloudflare.APIConnectionError):
-        cause = error.__cause__
-        reason = one_line(str(cause), 200) if cause is not None and str(cause) else "no reason told"
-        host = f"{error.request.url.scheme}://{error.request.url.netloc.decode('ascii', 'replace')}"
-        return ApiError(
-            f"{host} cannot be reached: {reason}",
-            where=what,
-            hint="check the network and the base address, or work with --local",
-            is_unreachable=True,
-        )
-    status = getattr(error, "status_code", None)
-    code, message = _first_error(error.body)
-    text = f"HTTP {status}" + (f", code {code}" if code is not None else "")
-    text += f": {message}" if message else ""
-    if status in (401, 403):
-        return ApiAccessError(text, where=what, status=status, code=code)
-    hint = None
-    if status == 429:
-        wait = error.response.headers.get("retry-after", "")
-        hint = f"try again in {wait} s" if wait.isdigit() else "try again in five minutes"
-    return ApiError(text, where=what, status=status, code=code, hint=hint)
-
-
-def _odd_answer(what: str) -> ApiError:
-    return ApiError(
-        "the answer is not one of the API's",
-        where=what,
-        hint="check the base address, and whether a proxy answers in between",
-    )
-
-
-def _first_error(body: Any) -> tuple[int | None, str | None]:
-    """The first error of an answer: a list in `errors` or `error`, or an object in `error`."""
-    if not isinstance(body, dict):
-        return None, None
-    for name in ("errors", "error"):
-        items = body.get(name)
-        first = items[0] if isinstance(items, list) and items else items
-        if isinstance(first, dict):
-            code, message = first.get("code"), first.get("message")
-            return (
-                code if isinstance(code, int) else None,
-                one_line(message, 200) if isinstance(message, str) and message else None,
-            )
-    return None, None
 
 
 def _gateway(result: Any, default_id: str) -> Gateway:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from wai_ops.cloudflare.control import ApiAccessError, ApiError
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
 from wai_ops.cloudflare.logs_api import ReadingApi
 from wai_ops.core.text import one_line
 

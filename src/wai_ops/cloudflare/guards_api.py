@@ -14,7 +14,8 @@ from urllib.parse import quote
 import stamina
 import stamina.instrumentation
 
-from wai_ops.cloudflare.control import MAX_PAGES, ApiAccessError, ApiError, ControlPlane
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
+from wai_ops.cloudflare.control import MAX_PAGES, ControlPlane
 from wai_ops.core.errors import UsageError
 from wai_ops.core.text import one_line
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 
 import httpx
 
-from wai_ops.cloudflare.control import ApiAccessError, ApiError
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
 from wai_ops.cloudflare.decode import find_error
 from wai_ops.cloudflare.retry import parse_retry_after
 from wai_ops.core.clock import Clock

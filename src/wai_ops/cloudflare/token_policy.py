@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from wai_ops.cloudflare.control import ApiError, ControlPlane, TokenStatus
+from wai_ops.cloudflare.api_errors import ApiError
+from wai_ops.cloudflare.control import ControlPlane, TokenStatus
 from wai_ops.core.text import one_line
 
 _ACCOUNT_SCOPE = "com.cloudflare.api.account"

@@ -3,13 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from wai_ops.cloudflare.control import (
-    ApiAccessError,
-    ApiError,
-    ControlPlane,
-    TokenStatus,
-    open_control_plane,
-)
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
+from wai_ops.cloudflare.control import ControlPlane, TokenStatus, open_control_plane
 from wai_ops.config.connection import Connection
 from wai_ops.config.credentials import Role
 from wai_ops.config.settings import Target

@@ -10,13 +10,8 @@ is asked of a model that does not exist, so that nothing runs and nothing is bil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wai_ops.cloudflare.control import (
-    ABSENT_MODEL,
-    ApiAccessError,
-    ApiError,
-    ControlPlane,
-    TokenStatus,
-)
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
+from wai_ops.cloudflare.control import ABSENT_MODEL, ControlPlane, TokenStatus
 from wai_ops.cloudflare.token_policy import TokenPolicy, policy_address, read_token_policy
 from wai_ops.config.credentials import Role
 from wai_ops.core.text import one_line

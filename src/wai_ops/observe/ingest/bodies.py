@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from wai_ops.cloudflare.control import ApiAccessError
+from wai_ops.cloudflare.api_errors import ApiAccessError
 from wai_ops.cloudflare.decode import Answer, AnswerDecoder
 from wai_ops.cloudflare.sse import SseOverflow, SseParser
 from wai_ops.core.clock import Clock

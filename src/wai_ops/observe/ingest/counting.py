@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from wai_ops.cloudflare.control import ApiAccessError, ApiError
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
 from wai_ops.cloudflare.graphql import WIDEST
 from wai_ops.cloudflare.logs_api import ReadingApi
 from wai_ops.core.clock import Clock

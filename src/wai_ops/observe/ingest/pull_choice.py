@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wai_ops.cloudflare.control import ApiAccessError, ApiError
+from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
 from wai_ops.core.errors import UsageError
 from wai_ops.observe.ingest.pull_source import LogSource
 from wai_ops.observe.ingest.windows import Span

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from wai_ops.cloudflare.control import ApiError
+from wai_ops.cloudflare.api_errors import ApiError
 from wai_ops.cloudflare.logs_api import ReadingApi
 from wai_ops.observe.ingest.pull_source import Page, RowKey, key_of
 from wai_ops.observe.ingest.windows import Span
