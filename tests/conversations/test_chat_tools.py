@@ -29,7 +29,7 @@ def answer(body: Body) -> Says:
     """Call the tool for a question, and answer once it has; sum up when asked to."""
     if is_summary(body):
         return Says(json.dumps({"summary": "They counted.", "facts": [], "replaced": []}))
-    if body["messages"][-1]["role"] == "user":
+    if body["messages"][-1]["role"] == "user" and "tools" in body:
         return Says(tool_calls=((body["tools"][0]["function"]["name"], {"text": "abc"}),))
     return Says("It is counted. " + "word " * 60)
 
@@ -47,6 +47,30 @@ def test_an_exchange_is_the_call_its_result_and_the_answer(tools: Wai) -> None:
     shown = json.loads(tools("conversations", "show", "c1", "--json").stdout)
     assert [turn["state"] for turn in shown["turns"]] == ["done", "done"]
     assert len(shown["decision_ids"]) == 3, "two requests and a call"
+
+
+def test_deleting_takes_what_the_tool_said_where_a_policy_let_it_be_kept(wai: Wai) -> None:
+    counting = {
+        "name": "files.count",
+        "description": "Counts.",
+        "parameters": an_object(text=TEXT),
+        "command": {"argv": ["wc", "-c"], "stdin": "arguments"},
+    }
+    rules = [{"name": "files.count", "raw_output": "keep"}]
+    write_project(wai.folder, [counting], rules, models={"low": [MODEL]})
+    with chat_server(answer) as server:
+        wai.environ.update(server.environ)
+        assert wai(*FLAGS, stdin="count it\n").exit_code == 0
+        assert wai("run", "-c", "c2", "-w", "support", "-m", MODEL, "hi").exit_code == 0
+    kept = [
+        path for path in (wai.folder / ".wai").rglob("*.json") if '"output"' in path.read_text()
+    ]
+    assert len(kept) == 1
+    done = wai("conversations", "delete", "c1", "--yes", "--json")
+    assert json.loads(done.stdout)["tool_output_count"] == 1
+    assert not kept[0].exists()
+    verified = wai("audit", "verify")
+    assert verified.exit_code == 0, "the decision log is untouched"
 
 
 def test_undo_takes_the_call_and_its_result_back_as_well(tools: Wai) -> None:

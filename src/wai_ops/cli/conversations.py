@@ -165,8 +165,8 @@ def delete(
       wai conversations delete c1
       wai conversations delete c1 c2 --yes
     """
-    from wai_ops.cli.conversations_read import confirm
-    from wai_ops.runtime.conversation_change import delete_conversations, find_all, history_file
+    from wai_ops.cli.conversations_read import confirm, delete_all
+    from wai_ops.runtime.conversation_change import find_all
     from wai_ops.runtime.conversation_find import opened
 
     context: AppContext = ctx.obj
@@ -174,7 +174,7 @@ def delete(
     with opened(state_dir, context.clock, conversations[0]) as (live, _):
         sessions = find_all(live, conversations)
         confirm("Delete", [each.affinity_key for each in sessions], yes=yes)
-        removed = delete_conversations(live, sessions, history_file(state_dir))
+        removed = delete_all(context, live, sessions)
     _say_removed(removed, as_json=as_json)
 
 
@@ -196,20 +196,15 @@ def prune(
       wai conversations prune --older-than 90d --dry-run
       wai conversations prune --older-than 90d --yes
     """
-    from wai_ops.cli.conversations_read import confirm
+    from wai_ops.cli.conversations_read import confirm, delete_all
     from wai_ops.core.window import parse_instant
-    from wai_ops.runtime.conversation_change import (
-        Removed,
-        delete_conversations,
-        history_file,
-        stale_conversations,
-    )
+    from wai_ops.runtime.conversation_change import NOTHING_REMOVED, stale_conversations
     from wai_ops.state.live import LiveState
 
     context: AppContext = ctx.obj
     state_dir = context.settings.state_dir
     before = parse_instant(older_than, now=context.clock.now(), flag="--older-than")
-    removed = Removed(conversation_ids=[], turn_count=0, history_line_count=0, is_scrubbed=True)
+    removed = NOTHING_REMOVED
     if LiveState.exists(state_dir):
         with LiveState.open(state_dir, clock=context.clock) as live:
             sessions = stale_conversations(live, before)
@@ -218,7 +213,7 @@ def prune(
                 return
             if sessions:
                 confirm("Delete", [each.affinity_key for each in sessions], yes=yes)
-            removed = delete_conversations(live, sessions, history_file(state_dir))
+            removed = delete_all(context, live, sessions)
     _say_removed(removed, as_json=as_json)
 
 
@@ -262,7 +257,7 @@ def _say_removed(removed: "Removed", *, as_json: bool) -> None:
         diagnostics.message(f"deleted {count} with {turns}")
         diagnostics.note(
             "what they cost stays in the ledger, and their decisions in the decision log: "
-            "neither holds their content"
+            "neither holds what was said"
         )
     if not removed.is_scrubbed:
         diagnostics.warn(

@@ -12,6 +12,7 @@ import typer
 from wai_ops.cli.context import AppContext
 from wai_ops.config.prices import load_price_book
 from wai_ops.core.errors import UsageError
+from wai_ops.runtime.conversation_change import Removed, delete_conversations
 from wai_ops.runtime.conversation_detail import ConversationDetail, show_conversation
 from wai_ops.runtime.conversation_find import opened
 from wai_ops.state.live import LiveState
@@ -74,6 +75,12 @@ def confirm(verb: str, names: Sequence[str], *, yes: bool) -> None:
     what = "this conversation" if len(names) == 1 else f"these {len(names)} conversations"
     if not typer.confirm(f"{verb} {what} for good?", err=True):
         raise typer.Exit(1)
+
+
+def delete_all(context: AppContext, live: LiveState, sessions: Sequence[Session]) -> Removed:
+    """Delete conversations with what their tools said. Raises UsageError while one runs."""
+    ids = [each for session in sessions for each in decision_ids(context, live, session)]
+    return delete_conversations(live, sessions, decision_ids=ids)
 
 
 def last_used(context: AppContext) -> str:

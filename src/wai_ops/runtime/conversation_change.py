@@ -54,7 +54,18 @@ class Removed:
     conversation_ids: list[str]
     turn_count: int
     history_line_count: int
+    tool_output_count: int
+    """Raw outputs of tools that a policy let be kept."""
     is_scrubbed: bool
+
+
+NOTHING_REMOVED = Removed(
+    conversation_ids=[],
+    turn_count=0,
+    history_line_count=0,
+    tool_output_count=0,
+    is_scrubbed=True,
+)
 
 
 def fork_conversation(
@@ -149,8 +160,14 @@ def last_question(live: LiveState, key: str) -> str | None:
     return None
 
 
-def delete_conversations(live: LiveState, sessions: Sequence[Session], history: Path) -> Removed:
-    """Delete conversations and all that is kept of them. Raises UsageError while one runs."""
+def delete_conversations(
+    live: LiveState, sessions: Sequence[Session], *, decision_ids: Sequence[str] = ()
+) -> Removed:
+    """Delete conversations and all that is kept of them. Raises UsageError while one runs.
+
+    `decision_ids`: those about them; what their tools said is kept under these names.
+    """
+    state_dir = live.path.parent
     said: set[str] = set()
     count = 0
     with live.write():
@@ -167,7 +184,8 @@ def delete_conversations(live: LiveState, sessions: Sequence[Session], history: 
     return Removed(
         conversation_ids=[session.conversation_id for session in sessions],
         turn_count=count,
-        history_line_count=_forget_lines(history, said),
+        history_line_count=_forget_lines(history_file(state_dir), said),
+        tool_output_count=_remove_outputs(state_dir, decision_ids),
         is_scrubbed=scrub(live),
     )
 
@@ -190,6 +208,18 @@ def find_all(live: LiveState, names: Sequence[str]) -> list[Session]:
 def history_file(state_dir: Path) -> Path:
     """Where the lines that were typed in `wai chat` are kept."""
     return state_dir / HISTORY_FILE
+
+
+def _remove_outputs(state_dir: Path, decision_ids: Sequence[str]) -> int:
+    if not decision_ids:
+        return 0
+    from wai_ops.runtime.tools.facts import FOLDER_NAME
+
+    paths = [state_dir / FOLDER_NAME / f"{decision_id}.json" for decision_id in decision_ids]
+    found = [path for path in paths if path.exists()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 def _forget_lines(history: Path, said: set[str]) -> int:
