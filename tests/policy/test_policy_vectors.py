@@ -42,6 +42,7 @@ def test_every_vector_gets_its_verdict_and_its_rule(path: Path) -> None:
         verdict = registry.decide(action_of(case["action"]))
         said = {"verdict": verdict.word.value, "rule": verdict.rule}
         assert said == {"verdict": case["verdict"], "rule": case["rule"]}, case["name"]
+        assert verdict.permits is case.get("permits", case["verdict"] == "allow"), case["name"]
 
 
 def test_the_vectors_hold_every_word_kind_and_sort_of_rule() -> None:
