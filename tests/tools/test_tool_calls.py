@@ -300,6 +300,7 @@ def test_raw_output_is_kept_only_where_policy_says_so_masked_and_with_its_digest
         called = bench.call("web__get")
         assert called.kept is None
         assert called.result_sha256 is not None
+        assert "arguments" not in bench.of_type("decision")[0]
     assert not (tmp_path / ".wai" / "tool-output").exists()
     one_tool(tmp_path, outside, "/ok/kept", output={"pick": ["times"]}, rule={"raw_output": "keep"})
     with bench_of(tmp_path) as bench:
@@ -312,6 +313,7 @@ def test_raw_output_is_kept_only_where_policy_says_so_masked_and_with_its_digest
         assert called.result_sha256 == hashlib.sha256(record["output"].encode()).hexdigest()
         assert json.loads(called.content) == {"ok": True, "data": {"times": 1}}
         end = bench.of_type("action_end")[-1]
+        assert bench.of_type("decision")[-2]["arguments"] == {}
         assert (end["decision_id"], end["result_sha256"]) == (
             called.decision_id,
             called.result_sha256,

@@ -171,6 +171,18 @@ def test_a_model_that_repeats_itself_is_told_once_and_then_stopped(tmp_path: Pat
         assert len(it.bench.of_type("action_start")) == 2
 
 
+@pytest.mark.parametrize("call", [("never__allowed", {}), ("nobody__knows", {}), ("echo__n", "{")])
+def test_a_model_that_insists_on_what_is_refused_is_stopped_as_well(
+    tmp_path: Path, call: tuple[str, Any]
+) -> None:
+    with scene(tmp_path, lambda _: calling(call)) as it:
+        with pytest.raises(ToolLoopEnded) as ended:
+            it.say("do it anyway")
+        assert ended.value.failure is FailureClass.TOOL_LOOP
+        assert len(it.model.bodies) == 4
+        assert it.bench.of_type("action_start") == []
+
+
 def test_a_model_that_goes_in_circles_is_stopped(tmp_path: Path) -> None:
     def answer(body: Body) -> Says:
         return calling(("echo__n", {"n": len(body["messages"]) // 2 % 2}))
@@ -191,6 +203,7 @@ def test_the_envelope_limits_the_calls_and_the_model_is_told_to_answer(tmp_path:
         assert len(it.bench.of_type("action_start")) == 3
         refusals = [r for r in it.bench.of_type("decision") if r["verdict"] == "deny"]
         assert {r["rule"] for r in refusals} == {"support.envelope.max_tool_calls"}
+        assert [fact["error_type"] for fact in it.bench.facts][3:] == ["local_budget"] * 2
 
 
 def test_a_model_that_will_not_stop_at_the_limit_is_stopped(tmp_path: Path) -> None:

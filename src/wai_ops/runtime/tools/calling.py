@@ -33,6 +33,8 @@ from wai_ops.state.live import LiveState
 
 _OUTCOME_UNKNOWN = frozenset((ToolProblem.TIMEOUT, ToolProblem.NETWORK))
 _LONGEST_NAME = 128
+_REPEATS_OF_UNKNOWN = 3
+_AT_LIMIT = "no more tool calls are allowed: answer with what you have"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,35 +110,23 @@ class ToolCaller:
         one = _One(self._clock.now(), self._clock.monotonic(), call.name)
         try:
             content = self._content(call, place, repeats, one, is_over_limit=is_over_limit)
-            problem = None
         except ToolFailed as error:
             one.decision_id = one.decision_id or error.decision_id
-            problem = error.problem
-            content = failure_text(problem, self._keeper.text(error.message))
+            one.problem = error.problem
+            content = failure_text(error.problem, self._keeper.text(error.message))
             one.detail = self._keeper.text(error.detail) if error.detail else None
-        duration_ms = (self._clock.monotonic() - one.started) * 1000
-        family = one.tool.family if one.tool else family_of(one.name, self._parts.settings)
-        record_call(
-            self._parts.live,
-            ToolCallFact(
-                tool_call_id=one_line(self._keeper.text(call.call_id), _LONGEST_NAME),
-                tool_name=one.name,
-                tool_family=family,
-                arguments_sha256=one.arguments_sha256,
-                started_at=one.started_at,
-                duration_ms=duration_ms,
-                problem=problem,
-                decision_id=one.decision_id,
-                output_tokens=call.output_tokens,
-            ),
-            place,
-        )
+        except BaseException:
+            one.problem = ToolProblem.NOT_RUN
+            with suppress(DataError):  # what interrupts it is the news
+                self._record(call, place, one)
+            raise
+        duration_ms = self._record(call, place, one)
         return Called(
             call_id=call.call_id,
             name=one.name,
-            family=family,
+            family=self._family(one),
             content=content,
-            problem=problem,
+            problem=one.problem,
             arguments=one.arguments,
             decision_id=one.decision_id,
             duration_ms=duration_ms,
@@ -144,6 +134,26 @@ class ToolCaller:
             kept=one.kept,
             detail=one.detail,
         )
+
+    def _record(self, call: ToolCall, place: Place, one: "_One") -> float:
+        """Let the ledger know; return how long the call took, in milliseconds."""
+        duration_ms = (self._clock.monotonic() - one.started) * 1000
+        fact = ToolCallFact(
+            tool_call_id=one_line(self._keeper.text(call.call_id), _LONGEST_NAME),
+            tool_name=one.name,
+            tool_family=self._family(one),
+            arguments_sha256=one.arguments_sha256,
+            started_at=one.started_at,
+            duration_ms=duration_ms,
+            problem=one.problem,
+            decision_id=one.decision_id,
+            output_tokens=call.output_tokens,
+        )
+        record_call(self._parts.live, fact, place)
+        return duration_ms
+
+    def _family(self, one: "_One") -> str:
+        return one.tool.family if one.tool else family_of(one.name, self._parts.settings)
 
     def _content(
         self,
@@ -155,64 +165,62 @@ class ToolCaller:
         is_over_limit: bool,
     ) -> str:
         """The answer for the model. Raises ToolFailed."""
-        tool = self._known(call, place, one)
-        arguments = self._arguments(call, tool, one)
-        made = (tool.name, one.arguments_sha256 or "")
+        self._understand(call, one)
+        doorman = self._parts.doorman
         if is_over_limit:
-            one.decision_id = self._parts.doorman.refuse_call(
-                tool.name,
-                arguments,
-                place,
-                rule=f"{place.workflow}.envelope.max_tool_calls",
-                reason="no more tool calls are allowed for this message",
-            )
-            raise ToolFailed(
-                ToolProblem.LIMIT,
-                "no more tool calls are allowed: answer with what you have",
-                sent=False,
-            )
-        loop = repeats.problem(made, max_repeats=tool.entry.max_repeats)
+            one.decision_id = doorman.refuse_at_limit(one.name, one.arguments, place)
+            raise ToolFailed(ToolProblem.LIMIT, _AT_LIMIT, sent=False)
+        # Whatever became of a call before: who asks for it again and again goes in circles.
+        made = (one.name, one.arguments_sha256 or "")
+        most = one.tool.entry.max_repeats if one.tool else _REPEATS_OF_UNKNOWN
+        loop = repeats.problem(made, max_repeats=most)
         if loop is not None:
-            one.decision_id = self._parts.doorman.refuse_call(
-                tool.name, arguments, place, rule=f"tools.{tool.name}.max_repeats", reason=loop
+            rule = f"tools.{one.name}.max_repeats"
+            one.decision_id = doorman.refuse_call(
+                one.name, one.arguments, place, rule=rule, reason=loop
             )
             raise ToolFailed(
                 ToolProblem.REPEATED,
                 f"{loop}: its result is above; do something else, or answer",
                 sent=False,
             )
-        permitted = self._parts.doorman.permit_call(tool, arguments, place)
-        one.decision_id = permitted.decision_id
         repeats.add(made)
+        tool, arguments = self._checked(place, one)
+        permitted = doorman.permit_call(tool, arguments, place)
+        one.decision_id = permitted.decision_id
         # From here on it takes the tool's time: how long a person thought about it is not.
         one.started_at, one.started = self._clock.now(), self._clock.monotonic()
         return self._run(tool, arguments, place, permitted, one)
 
-    def _known(self, call: ToolCall, place: Place, one: "_One") -> Tool:
+    def _understand(self, call: ToolCall, one: "_One") -> None:
+        """Find the tool and read the arguments, as far as that goes."""
         tool = self._parts.toolbox.by_wire_name(call.name)
-        if tool is not None:
-            one.tool, one.name = tool, tool.name
-            return tool
-        one.name = one_line(self._keeper.text(call.name), _LONGEST_NAME) or "(none)"
-        one.decision_id = self._parts.doorman.refuse_call(
-            one.name, None, place, rule="tools", reason="no tool of that name was offered"
-        )
-        known = ", ".join(sorted(t.wire_name for t in self._parts.toolbox.tools.values()))
-        raise ToolFailed(
-            ToolProblem.UNKNOWN_TOOL, f"there is no such tool; there are: {known}", sent=False
-        )
-
-    def _arguments(self, call: ToolCall, tool: Tool, one: "_One") -> dict[str, Any]:
+        one.arguments_sha256 = hashlib.sha256(call.arguments.encode("utf-8", "replace")).hexdigest()
+        if tool is None:
+            one.name = one_line(self._keeper.text(call.name), _LONGEST_NAME) or "(none)"
+            return
+        one.tool, one.name = tool, tool.name
         try:
-            arguments: dict[str, Any] = canonical(tool.check.parsed(call.arguments))
+            one.arguments = canonical(tool.check.parsed(call.arguments))
         except ValueError as error:
-            one.arguments_sha256 = hashlib.sha256(
-                call.arguments.encode("utf-8", "replace")
-            ).hexdigest()
-            raise ToolFailed(ToolProblem.INVALID_ARGUMENTS, str(error), sent=False) from error
-        one.arguments = arguments
-        one.arguments_sha256 = canonical_sha256(arguments)
-        return arguments
+            one.mistake = str(error)
+            return
+        one.arguments_sha256 = canonical_sha256(one.arguments)
+
+    def _checked(self, place: Place, one: "_One") -> tuple[Tool, Mapping[str, Any]]:
+        """The tool and its arguments. Raises ToolFailed when the model made a mistake."""
+        if one.tool is None:
+            one.decision_id = self._parts.doorman.refuse_call(
+                one.name, None, place, rule="tools", reason="no tool of that name was offered"
+            )
+            known = ", ".join(sorted(t.wire_name for t in self._parts.toolbox.tools.values()))
+            raise ToolFailed(
+                ToolProblem.UNKNOWN_TOOL, f"there is no such tool; there are: {known}", sent=False
+            )
+        if one.arguments is None:
+            mistake = one.mistake or "they cannot be read"
+            raise ToolFailed(ToolProblem.INVALID_ARGUMENTS, mistake, sent=False)
+        return one.tool, one.arguments
 
     def _run(
         self,
@@ -304,6 +312,9 @@ class _One:
     tool: Tool | None = None
     arguments: Mapping[str, Any] | None = None
     arguments_sha256: str | None = None
+    mistake: str | None = None
+    """What is wrong with the arguments."""
+    problem: ToolProblem | None = None
     decision_id: str | None = None
     result_sha256: str | None = None
     kept: Path | None = None

@@ -58,19 +58,41 @@ class Doorman:
             if RANKS[place.risk_tier] < RANKS[tool.entry.risk]:
                 reason = f"the tool is for turns of tier {tool.entry.risk} and above"
                 self._gate.refuse(action, f"tools.{tool.name}.risk", tool.where, reason, **around)
-            return self._asked(action, around, f"tool {tool.name}")
+            return self._asked(action, around, f"tool {tool.name}", keeps=self._keeps(action))
         except DeniedError as error:
             raise refused(error) from error
 
     def refuse_call(
-        self, name: str, arguments: Mapping[str, Any] | None, place: Place, rule: str, reason: str
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None,
+        place: Place,
+        *,
+        rule: str,
+        reason: str,
+        where: str = "",
     ) -> str | None:
         """Record that a call is refused before any policy is asked. The id of the decision."""
         around = _around(place, name, arguments)
         try:
-            self._gate.refuse(_action(name, arguments, place), rule, "", reason, **around)
+            self._gate.refuse(_action(name, arguments, place), rule, where, reason, **around)
         except DeniedError as error:
             return decision_id_of(error)
+
+    def refuse_at_limit(
+        self, name: str, arguments: Mapping[str, Any] | None, place: Place
+    ) -> str | None:
+        """Record that a call is beyond the envelope's limit. The id of the decision."""
+        policy = self._registry.workflow(place.workflow)
+        found = None if policy is None else policy.places.get("envelope.max_tool_calls")
+        return self.refuse_call(
+            name,
+            arguments,
+            place,
+            rule=f"{place.workflow}.envelope.max_tool_calls",
+            reason="no more tool calls are allowed for this message",
+            where="" if found is None else found.where,
+        )
 
     def leave(
         self, tool: Tool, arguments: Mapping[str, Any], place: Place, permitted: Permitted
@@ -105,13 +127,19 @@ class Doorman:
             raise error
         return name
 
-    def _asked(self, action: Action, around: Around, what: str) -> Permitted:
+    def _keeps(self, action: Action) -> bool:
+        """Whether policy wants the content of a call kept, its arguments among it."""
+        rule = self._registry.tool_rule(self._registry.decide(action).rule)
+        return rule is not None and rule.raw_output is RawOutput.KEEP
+
+    def _asked(self, action: Action, around: Around, what: str, *, keeps: bool) -> Permitted:
         try:
-            return self._gate.decide(action, **around)
+            return self._gate.decide(action, keeps_arguments=keeps, **around)
         except ApprovalNeeded as error:
             name = self.ask(error, what, action.arguments)
         # A second decision, which names who said yes; policy may know them, or not.
-        return self._gate.decide(replace(action, approved_by=name), **around)
+        action = replace(action, approved_by=name)
+        return self._gate.decide(action, keeps_arguments=keeps, **around)
 
 
 class Leave:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from wai_ops.config import rules
 from wai_ops.control.policy.action import RiskTier
+from wai_ops.control.policy.model import FILE_VERSION
 from wai_ops.runtime.tools.limits import (
     ARGUMENT_ROOM,
     ATTEMPTS,
@@ -165,5 +166,5 @@ class ToolFile:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read once by pydantic
 
-    version: Literal[1]
+    version: Annotated[int | str, FILE_VERSION]
     tools: tuple[ToolEntry, ...]
