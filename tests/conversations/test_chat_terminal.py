@@ -19,7 +19,13 @@ def answer(body: Body) -> Says:
 def chatting(
     wai: Wai, server: ChatServer, *words: str, columns: int = 80, **changes: str
 ) -> Iterator[Terminal]:
-    env = {**wai.environment(), **server.environ, "TERM": "xterm", **changes}
+    env = {
+        **wai.environment(),
+        **server.environ,
+        "TERM": "xterm",
+        "COLUMNS": str(columns),
+        **changes,
+    }
     command = [sys.executable, "-m", "wai_ops", "chat", "-c", "c1", *words]
     with on_terminal(command, cwd=wai.folder, env=env, columns=columns) as terminal:
         terminal.read_until("you> ")
@@ -133,3 +139,16 @@ def test_no_line_of_help_is_wider_than_the_terminal(wai: Wai) -> None:
         terminal.type("/help\n")
         page = terminal.read_until("is kept.")
         assert all(len(line) <= 80 for line in page.splitlines())
+
+
+def test_an_answer_is_broken_between_words(wai: Wai) -> None:
+    words = " ".join(f"word{number}" for number in range(60))
+    with (
+        chat_server(lambda body: Says(words)) as server,
+        chatting(wai, server, columns=50) as terminal,
+    ):
+        terminal.type("hello\n")
+        terminal.read_until("hello\n")
+        shown = terminal.read_until("word59\n")
+    assert shown.split() == words.split()
+    assert max(len(line) for line in shown.splitlines()) <= 50

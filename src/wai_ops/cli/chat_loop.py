@@ -12,7 +12,7 @@ from wai_ops.cli.chat_commands import Left, message_of, parse, run_command
 from wai_ops.cli.chat_input import Composer, Lines
 from wai_ops.cli.chat_screen import Screen, summary_line
 from wai_ops.cli.chat_session import ChatSession, problem_of, result_line
-from wai_ops.cli.run_sink import TerminalSink
+from wai_ops.cli.chat_sink import ChatSink
 from wai_ops.core.errors import WaiError
 from wai_ops.core.failures import FailureClass
 from wai_ops.core.text import counted, one_line
@@ -27,7 +27,7 @@ class ChatLoop:
         session: ChatSession,
         lines: Lines,
         screen: Screen,
-        sink: TerminalSink,
+        sink: ChatSink,
         *,
         as_json: bool,
     ) -> None:

@@ -11,12 +11,12 @@ from wai_ops.cli.chat_input import Lines, PipedLines, TypedLines
 from wai_ops.cli.chat_loop import ChatLoop, greet
 from wai_ops.cli.chat_screen import Screen
 from wai_ops.cli.chat_session import ChatSession
+from wai_ops.cli.chat_sink import ChatSink
 from wai_ops.cli.context import AppContext
 from wai_ops.cli.run_checkpoints import checkpoint_policy_of
 from wai_ops.cli.run_governance import Said, governance_of, registry_of
 from wai_ops.cli.run_input import build_ask
 from wai_ops.cli.run_service import service_of, surroundings_of
-from wai_ops.cli.run_sink import TerminalSink
 from wai_ops.cli.target import open_connection
 from wai_ops.config.credentials import Role
 from wai_ops.core.ids import uuid7
@@ -71,7 +71,7 @@ def run_chat(context: AppContext, flags: ChatFlags) -> None:
     )
     state_dir = context.settings.state_dir
     screen = Screen(context.environ, is_quiet=flags.is_quiet)
-    sink = TerminalSink(as_json=flags.as_json, reasoning=flags.reasoning)
+    sink = ChatSink(as_json=flags.as_json, reasoning=flags.reasoning)
     with ExitStack() as stack:
         connection = stack.enter_context(
             open_connection(context, role=Role.RUNTIME, local=flags.local)

@@ -1,7 +1,8 @@
 """How `wai chat` looks: the prompt, its colours, one quiet line after each answer."""
 
-import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -42,9 +43,15 @@ class Screen:
         """One line, whatever the text holds."""
         from wai_ops.cli.diagnostics import hide_secrets
 
-        safe = one_line(hide_secrets(text), 2000)
+        safe = self._broken(one_line(hide_secrets(text), 2000))
         sys.stderr.write(f"{_DIM}{safe}{_RESET}\n" if self.has_colour else f"{safe}\n")
         sys.stderr.flush()
+
+    def _broken(self, text: str) -> str:
+        """Break between words where a terminal would break anywhere."""
+        if not sys.stderr.isatty():
+            return text
+        return textwrap.fill(text, shutil.get_terminal_size().columns, break_on_hyphens=False)
 
     def lines(self, texts: list[str]) -> None:
         """Several lines that somebody asked for, their indentation kept."""
@@ -53,7 +60,9 @@ class Screen:
         for text in texts:
             indent = len(text) - len(text.lstrip(" "))
             safe = " " * indent + one_line(hide_secrets(text), 2000)
-            sys.stderr.write(f"{safe}\n")
+            # Columns of a page are kept; only what is too long for the terminal is broken.
+            is_long = len(safe) > shutil.get_terminal_size().columns
+            sys.stderr.write(f"{self._broken(safe) if is_long else safe}\n")
         sys.stderr.flush()
 
 
@@ -87,10 +96,3 @@ def _money(records: "list[AttemptRecord]") -> str:
         return "not billed"
     total = sum((record.cost_usd or Decimal(0) for record in records), Decimal(0))
     return usd(total) + (" at list price" if records[-1].target == "local" else "")
-
-
-def reset_terminal() -> None:
-    """Leave no colour behind when something ends in the middle of a line."""
-    if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        sys.stderr.write(_RESET)
-        sys.stderr.flush()
