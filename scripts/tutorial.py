@@ -22,7 +22,8 @@ SHOWN_FOLDER = "/home/you/demo"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _VARYING = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
-    (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{32}(?:[0-9a-f]{32})?\b"), "ID"),
+    (re.compile(r"\+[0-9a-f]{12}\b"), "+ID"),
     (re.compile(r"\b\d[\d.,]*(?: ?(?:B|kB|MB)\b)?"), "0"),
     (re.compile(r"[ \t]+"), " "),
 )
@@ -128,6 +129,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "80",
         "NO_COLOR": "1",
+        "WAI_ACTOR": "you",
     }
 
 
