@@ -3,13 +3,20 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support.cli import Wai
 from support.outside import outside_host
-from support.tool_project import http_tool, outbound_to, write_project
+from support.tool_project import (
+    an_object,
+    http_tool,
+    outbound_to,
+    records_of,
+    write_project,
+)
 
 STRACE = shutil.which("strace")
 
@@ -18,7 +25,7 @@ def traced(wai: Wai, trace: Path, *arguments: str) -> list[str]:
     """Run `wai` under strace; its calls, in order."""
     assert STRACE is not None
     command = [STRACE, "-f", "-o", str(trace), "-s", "20000"]
-    command += ["-e", "trace=openat,close,write,pwrite64,fsync,fdatasync,connect"]
+    command += ["-e", "trace=openat,close,write,pwrite64,fsync,fdatasync,connect,execve"]
     done = subprocess.run(
         [*command, *wai.command(*arguments)],
         cwd=wai.folder,
@@ -41,23 +48,45 @@ def test_every_connect_comes_after_the_sync_of_its_own_decision(wai: Wai, tmp_pa
         write_project(wai.folder, [tool], [{"name": "web.get"}], [outbound_to(outside.port)])
         calls = traced(wai, tmp_path / "trace", "tools", "call", "web.get", "-w", "support")
         arrived = [line["decision"] for line in outside.requests]
+    ready = synced_before(calls, arrived, lambda call: "connect(" in call and "AF_INET" in call)
+    assert len(ready) == len(arrived) == 6
+    for number, synced in enumerate(ready):
+        assert arrived[number] in synced, f"connect {number} came first"
+        assert not synced & set(arrived[number + 1 :])
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed")
+def test_a_program_is_started_after_the_sync_of_its_decision(wai: Wai, tmp_path: Path) -> None:
+    tool = {
+        "name": "files.count",
+        "description": "Counts.",
+        "parameters": an_object(),
+        "command": {"argv": ["/usr/bin/wc", "-c"]},
+    }
+    write_project(wai.folder, [tool], [{"name": "files.count"}])
+    calls = traced(wai, tmp_path / "trace", "tools", "call", "files.count", "-w", "support")
+    (decision,) = [r["decision_id"] for r in records_of(wai.folder) if r["type"] == "decision"]
+    begun = re.compile(r"execve\(.*(?:supervise\.py|/wc)")
+    ready = synced_before(calls, [decision], lambda call: begun.search(call) is not None)
+    assert ready == [{decision}, {decision}]
+
+
+def synced_before(
+    calls: list[str], decisions: list[str], is_act: Callable[[str], bool]
+) -> list[set[str]]:
+    """Before each act: the decisions whose start was written, and then synced."""
     descriptor: str | None = None
-    written: list[str] = []
+    written: set[str] = set()
     synced: set[str] = set()
-    connects = 0
+    found: list[set[str]] = []
     for call in calls:
-        if found := re.search(r'openat\(.*decisions\.jsonl".* = (\d+)$', call):
-            descriptor = found[1]
+        if opened := re.search(r'openat\(.*decisions\.jsonl".* = (\d+)$', call):
+            descriptor = opened[1]
         elif descriptor and re.search(rf"(?:p?write(?:64)?)\({descriptor}, ", call):
-            written += [
-                decision
-                for decision in arrived
-                if '\\"type\\":\\"action_start\\"' in call and decision in call
-            ]
+            if r"\"type\":\"action_start\"" in call:
+                written |= {decision for decision in decisions if decision in call}
         elif descriptor and re.search(rf"f(?:data)?sync\({descriptor}\) += 0", call):
-            synced |= set(written)
-        elif "connect(" in call and "sa_family=AF_INET" in call:
-            assert arrived[connects] in synced, f"connect {connects} came first"
-            connects += 1
-            assert not synced & set(arrived[connects:])
-    assert connects == len(arrived) == 6
+            synced |= written
+        elif is_act(call):
+            found.append(set(synced))
+    return found

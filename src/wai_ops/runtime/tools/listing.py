@@ -4,15 +4,25 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from wai_ops.control.policy.compiled import WorkflowPolicy
+from wai_ops.control.policy.action import (
+    Action,
+    ActionKind,
+    OutboundTarget,
+    RiskTier,
+    VerdictWord,
+)
+from wai_ops.control.policy.compiled import RANKS, WorkflowPolicy
 from wai_ops.control.policy.model import Effect
 from wai_ops.control.policy.registry import Registry
 from wai_ops.core.table import Table, Unit, Verdict, col
 from wai_ops.runtime.tools.child import program
 from wai_ops.runtime.tools.load import Tool, Toolbox
 from wai_ops.runtime.tools.mcp import McpServers
+from wai_ops.runtime.tools.model import HttpTool
 from wai_ops.runtime.tools.outcome import ToolFailed
-from wai_ops.runtime.tools.template import split_url
+from wai_ops.runtime.tools.template import VARIABLE, split_url
+
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +138,46 @@ def _problems(
 
 
 def _policy_problems(tool: Tool, registry: Registry) -> Iterator[str]:
-    workflows = workflows_of(tool, registry)
+    workflows = [registry.workflows[name] for name in workflows_of(tool, registry)]
     if not workflows:
         yield "no policy lets a workflow call it"
-    if tool.entry.http is None:
-        return
-    host = _host(tool)
-    for name in workflows:
-        policy = registry.workflow(name)
-        if policy is not None and not policy.outbound_rules(host):
-            yield f"workflow {name} may call it, and no outbound rule names {host}"
+    for policy in workflows:
+        tier = max(policy.risk, key=lambda word: RANKS[word], default=RiskTier.LOW)
+        if RANKS[tier] < RANKS[tool.entry.risk]:
+            yield (
+                f"workflow {policy.name} allows turns up to tier {tier}, "
+                f"and it is for tier {tool.entry.risk} and above"
+            )
+        if tool.entry.http is not None:
+            yield from _outbound_problem(tool, tool.entry.http, policy, registry, RiskTier(tier))
+
+
+def _outbound_problem(
+    tool: Tool, http: HttpTool, policy: WorkflowPolicy, registry: Registry, tier: RiskTier
+) -> Iterator[str]:
+    """Why its request would be refused, tried with `x` in place of every argument of the path."""
+    origin, path = split_url(http.url)
+    scheme, _, authority = origin.partition("://")
+    host, _, port = authority.partition(":")
+    target = OutboundTarget(
+        scheme=scheme,
+        host=host.lower(),
+        port=int(port) if port.isdecimal() else _PORTS[scheme],
+        method=http.method.value,
+        path=VARIABLE.sub("x", path),
+    )
+    action = Action(
+        kind=ActionKind.OUTBOUND_REQUEST,
+        tenant="-",
+        workflow=policy.name,
+        risk_tier=tier,
+        tool=tool.name,
+        target=target,
+    )
+    verdict = registry.decide(action)
+    if verdict.word is VerdictWord.DENY:
+        at = f" ({verdict.where})" if verdict.where else ""
+        yield f"workflow {policy.name} may call it, but {verdict.reason}{at}"
 
 
 def _variables(tool: Tool) -> list[str]:
@@ -152,12 +192,6 @@ def _argv(tool: Tool) -> tuple[str, ...] | None:
     if tool.entry.command is not None:
         return tool.entry.command.argv
     return None if tool.entry.mcp is None else tool.entry.mcp.server
-
-
-def _host(tool: Tool) -> str:
-    assert tool.entry.http is not None
-    origin, _ = split_url(tool.entry.http.url)
-    return origin.partition("://")[2].partition(":")[0].lower()
 
 
 def _reaches(tool: Tool) -> str:
