@@ -215,6 +215,7 @@ def test_a_model_that_will_not_stop_at_the_limit_is_stopped(tmp_path: Path) -> N
             it.say("on and on")
         assert ended.value.failure is FailureClass.LOCAL_BUDGET
         assert ended.value.to_error().exit_code == 5
+        assert [called.problem for called in ended.value.calls] == [None, None, ToolProblem.LIMIT]
         assert len(it.bench.of_type("action_start")) == 2
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,33 @@ def test_definitions_from_a_file_are_still_only_printed(online: Wai, tools: Wai)
     assert json.loads(ran.stdout)["name"] == "web__get"
     both = online("run", "--tools", str(file), "--tool", "web.get", "-w", "support", "x")
     assert both.exit_code == 2
+
+
+def test_ctrl_c_ends_the_tool_and_its_outcome_is_unknown(wai: Wai, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    tool = {
+        "name": "slow.tool",
+        "description": "Never ends.",
+        "parameters": an_object(),
+        "command": {"argv": ["sh", "-c", f"exec > {fifo}; echo ready; exec sleep 7399"]},
+    }
+    write_project(wai.folder, [tool], [{"name": "slow.tool"}])
+    process = wai.start("tools", "call", "slow.tool", "-w", "support")
+    with fifo.open() as said:
+        assert said.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert said.read() == ""
+    process.communicate()
+    assert process.returncode == 130
+    end = records_of(wai.folder)[-1]
+    assert (end["type"], end["outcome"], end["error_type"]) == (
+        "action_end",
+        "unknown",
+        "cancelled",
+    )
+    rows = json.loads(wai("report", "tools", "--by", "tool", "--json").stdout)["rows"]
+    assert [(row["tool"], row["failed_count"]) for row in rows] == [("slow.tool", 1)]
 
 
 def process_with(mark: str) -> int:

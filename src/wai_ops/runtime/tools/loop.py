@@ -142,7 +142,7 @@ class ToolLoop:
             justification=_justification(step),
         )
         tokens = step.attempts[-1].output_tokens if step.attempts else None
-        if len(self.calls) >= rules.max_calls:
+        if any(called.problem is ToolProblem.LIMIT for called in self.calls):
             # It was told so, and goes on asking.
             raise ToolLoopEnded(
                 FailureClass.LOCAL_BUDGET,
