@@ -18,8 +18,8 @@ from wai_ops.observe.reports.budget_spent import Spent, spent_between
 
 _METHOD = (
     "method: the rest of the window is filled 1,000 times with steps drawn from the past (5"
-    " minutes, hours or days by the window; alike hours and weekdays where four are known); 8 of 10"
-    " futures lie between earliest and latest, low and high"
+    " minutes, hours or days by the window; the same hour of the day, working days or weekends"
+    " where six are known); 8 of 10 futures lie between earliest and latest, low and high"
 )
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _BLIND = "a forecast knows nothing of what has not happened before: growth, releases, holidays"
