@@ -64,7 +64,7 @@ def explain_command(
     Examples:
       wai policy explain --workflow support --model @cf/google/gemma-4-26b-a4b-it
       wai policy explain -w support --tool crm.refund --arg amount=80 --risk low
-      wai policy explain -w support --tool crm.x --url https://api.example.com/v1/x
+      wai policy explain -w support --tool crm.x --url https://api.example.com/v1
       wai policy explain --action refund.json --json
     """
     from wai_ops.cli.output import print_json

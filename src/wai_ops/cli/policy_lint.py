@@ -1,29 +1,18 @@
 """`wai policy lint`: what in a policy allows more than it seems to, or nothing at all."""
 
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wai_ops.cli.context import AppContext
+from wai_ops.cli.findings_output import FindingsFormat, list_rules, show_findings
 from wai_ops.cli.options import JsonOption
 from wai_ops.cli.policy_app import app, policy_place
 
 if TYPE_CHECKING:
     from wai_ops.control.policy.lint.look import Surroundings
-    from wai_ops.control.policy.lint.runner import LintReport
     from wai_ops.control.policy.registry import Registry
-
-
-class LintFormat(StrEnum):
-    """How findings come out."""
-
-    TABLE = "table"
-    JSON = "json"
-    SARIF = "sarif"
-    GITHUB = "github"
 
 
 @app.command("lint")
@@ -33,8 +22,8 @@ def lint_command(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings, too.")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="List the rules instead.")] = False,
     fmt: Annotated[
-        LintFormat, typer.Option("--format", "-f", help="How findings come out.")
-    ] = LintFormat.TABLE,
+        FindingsFormat, typer.Option("--format", "-f", help="How findings come out.")
+    ] = FindingsFormat.TABLE,
     as_json: JsonOption = False,
 ) -> None:
     """Find rules that allow more than they seem to, or never decide; exit 1 on errors.
@@ -49,15 +38,16 @@ def lint_command(
       wai policy lint --format sarif > policy.sarif
       wai policy lint --rules
     """
+    from wai_ops.cli import diagnostics
     from wai_ops.config.settings import LintLevel
-    from wai_ops.control.policy.lint.runner import lint_policies
-    from wai_ops.core.errors import ExitCode
+    from wai_ops.control.policy.lint.registry import RULES
+    from wai_ops.control.policy.lint.runner import lint_policies, rules_table
     from wai_ops.core.findings import Level
-    from wai_ops.core.table import Verdict
+    from wai_ops.core.text import counted
 
-    fmt = LintFormat.JSON if as_json else fmt
+    fmt = FindingsFormat.JSON if as_json else fmt
     if rules:
-        _list_rules(fmt)
+        list_rules(RULES, rules_table(), fmt)
         return
     context: AppContext = ctx.obj
     folder, root = policy_place(context)
@@ -71,9 +61,20 @@ def lint_command(
         },
         is_strict=strict,
     )
-    _print(report, fmt, root, context)
-    if report.verdict is Verdict.FAIL:
-        raise typer.Exit(ExitCode.VERDICT_NO)
+    if report.ignored_count:
+        diagnostics.note(f"{report.ignored_count:,} ignored, as wai.yaml says")
+    looked_at = counted(report.policy_count, "policy", "policies")
+    show_findings(
+        report,
+        fmt,
+        findings=report.findings,
+        verdict=report.verdict,
+        rules=RULES,
+        title="wai policy lint",
+        counted=f"{counted(report.workflow_count, 'workflow')} in {looked_at}",
+        root=root,
+        environ=context.environ,
+    )
 
 
 def _surroundings(context: AppContext, folder: Path) -> "Surroundings":
@@ -127,70 +128,3 @@ def _declared_tools(context: AppContext) -> dict[str, str] | None:
         diagnostics.note(f"names of tools are not compared with {folder.name}/: {first}")
         return None
     return {tool.name: tool.where for tool in box.tools.values()}
-
-
-def _list_rules(fmt: LintFormat) -> None:
-    from wai_ops.cli.output import Format, emit, terminal_width
-    from wai_ops.control.policy.lint.registry import RULES
-    from wai_ops.control.policy.lint.runner import rules_table
-    from wai_ops.core.errors import UsageError
-    from wai_ops.render.findings import rules_to_text
-
-    if fmt is LintFormat.TABLE:
-        sys.stdout.write(rules_to_text(RULES, width=terminal_width()))
-        sys.stdout.flush()
-    elif fmt is LintFormat.JSON:
-        emit(rules_table(), Format.JSON)
-    else:
-        raise UsageError(
-            f"--rules has no format {fmt.value}",
-            hint="table or json; SARIF lists the rules with every run",
-        )
-
-
-def _print(report: "LintReport", fmt: LintFormat, root: Path, context: AppContext) -> None:
-    from wai_ops.cli import diagnostics
-    from wai_ops.control.policy.lint.registry import BY_ID, RULES
-    from wai_ops.core.text import counted
-
-    if report.ignored_count:
-        diagnostics.note(f"{report.ignored_count:,} ignored, as wai.yaml says")
-    looked_at = f"{counted(report.workflow_count, 'workflow')} in "
-    looked_at += counted(report.policy_count, "policy", "policies")
-    if fmt is LintFormat.JSON:
-        from wai_ops.cli.output import print_json
-
-        print_json(report)
-        return
-    if fmt is LintFormat.TABLE:
-        from wai_ops.cli.output import terminal_width
-        from wai_ops.render.findings import to_text
-
-        text = to_text(
-            report.findings,
-            rules=BY_ID,
-            verdict=report.verdict,
-            width=terminal_width(),
-            counted=looked_at,
-        )
-    else:
-        from wai_ops.render.annotations import (
-            append_step_summary,
-            repository_prefix,
-            to_annotations,
-            to_summary,
-        )
-
-        prefix = repository_prefix(root, context.environ)
-        if fmt is LintFormat.SARIF:
-            from wai_ops.render.sarif import to_sarif
-
-            text = to_sarif(report.findings, RULES, prefix=prefix)
-        else:
-            summary = to_summary(
-                "wai policy lint", report.findings, verdict=report.verdict, sections=[looked_at]
-            )
-            append_step_summary(summary, context.environ)
-            text = to_annotations(report.findings, prefix=prefix) + summary
-    sys.stdout.write(text)
-    sys.stdout.flush()
