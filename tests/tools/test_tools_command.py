@@ -213,6 +213,14 @@ def test_a_run_calls_a_tool_through_the_gate_and_every_log_tells_of_it(
     assert '"tool_call"' in told.stdout
 
 
+def test_a_dry_run_shows_the_tools_that_would_be_offered_and_calls_none(tools: Wai) -> None:
+    ran = tools("run", "--dry-run", "--json", "--tool", "web.*", "-w", "support", "-m", MODEL, "hi")
+    assert ran.exit_code == 0, ran.stderr
+    body = json.loads(json.loads(ran.stdout)["body"])
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["web__ask", "web__get"]
+    assert records_of(tools.folder) == []
+
+
 def test_tools_are_refused_where_no_policy_is_and_nothing_is_sent(online: Wai, tools: Wai) -> None:
     (tools.folder / "policies" / "support.yaml").unlink()
     (tools.folder / "policies").rmdir()

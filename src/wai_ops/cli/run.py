@@ -177,6 +177,10 @@ def run(
     if dry_run:
         from wai_ops.cli.run_dry import show_plan
 
+        if tool or tools_dir is not None:
+            from wai_ops.cli.tools_loop import with_tools
+
+            ask = with_tools(context, ask, tool or (), tools_dir)
         show_plan(context, ask, said, as_json=as_json, local=local)
         return
     from wai_ops.cli.run_perform import RunFlags, perform

@@ -9,6 +9,7 @@ from wai_ops.cli.context import AppContext
 
 if TYPE_CHECKING:
     from wai_ops.runtime.keeping import Keeper
+    from wai_ops.runtime.request import Ask
     from wai_ops.runtime.tools.approval import Approver, Question
     from wai_ops.runtime.tools.load import Toolbox
     from wai_ops.runtime.tools.loop import ToolLoop
@@ -40,6 +41,14 @@ def require_policies(context: AppContext) -> None:
             where=str(policy_folder(context.settings, context.cwd)),
             hint="write a first one: wai policy init",
         )
+
+
+def with_tools(context: AppContext, ask: "Ask", names: Sequence[str], folder: Path | None) -> "Ask":
+    """The question as a loop would send it first. Raises as `tool_loop_of` does."""
+    require_policies(context)
+    from wai_ops.runtime.tools.loop import offering
+
+    return offering(ask, toolbox_of(context, names, folder))
 
 
 def tool_loop_of(

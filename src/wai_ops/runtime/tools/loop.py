@@ -88,11 +88,6 @@ class ToolLoop:
         """Stop the servers that were started."""
         self._caller.close()
 
-    @property
-    def definitions(self) -> tuple[dict[str, Any], ...]:
-        """What requests offer, always in the same order."""
-        return self.toolbox.definitions
-
     def begin(self) -> None:
         """Start counting anew: the user has said something."""
         self.calls = []
@@ -108,7 +103,7 @@ class ToolLoop:
         if unlisted := self._rules(ask).unlisted:
             names = one_line(", ".join(unlisted))
             sink.notice(f"no policy lets workflow {ask.workflow} call {names}")
-        ask = replace(ask, tools=self._offered(ask))
+        ask = offering(ask, self.toolbox)
         steps = [send(ask)]
         try:
             while _wants_tools(steps[-1]):
@@ -177,11 +172,15 @@ class ToolLoop:
                 FailureClass.TOOL_LOOP, f"{called.name} again, with the same arguments"
             )
 
-    def _offered(self, ask: Ask) -> tuple[dict[str, Any], ...]:
-        """The tools of the prompt, then ours; ours where both declare one."""
-        ours = {tool["function"]["name"] for tool in self.definitions}
-        theirs = [tool for tool in ask.tools or () if _name_of(tool) not in ours]
-        return (*theirs, *self.definitions)
+
+def offering(ask: Ask, toolbox: Toolbox) -> Ask:
+    """The question with tools: those of its prompt, then ours; ours where both declare one.
+
+    Always in the same order: the definitions are part of the prefix that stays cached.
+    """
+    ours = {tool["function"]["name"] for tool in toolbox.definitions}
+    theirs = [tool for tool in ask.tools or () if _name_of(tool) not in ours]
+    return replace(ask, tools=(*theirs, *toolbox.definitions))
 
 
 def described(called: Called) -> str:
