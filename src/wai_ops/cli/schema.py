@@ -61,6 +61,11 @@ RECORDS: dict[str, str] = {
 """Commands whose --json is one record: command -> the dataclass of that record."""
 
 TABLES: dict[str, str] = {
+    "budget alerts": "wai_ops.control.budgets.alerting:AlertRow",
+    "budget alerts --test": "wai_ops.control.budgets.alerting:ChannelTestRow",
+    "budget check": "wai_ops.control.budgets.outlook:BudgetCheckRow",
+    "budget forecast": "wai_ops.control.budgets.outlook:ForecastRow",
+    "budget status": "wai_ops.control.budgets.status:StatusRow",
     "prompts label": "wai_ops.prompts.releasing:LabelRow",
     "conversations list": "wai_ops.runtime.conversation_list:ConversationRow",
     "doctor": "wai_ops.observe.doctor.rows:CheckRow",
