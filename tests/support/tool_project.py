@@ -158,7 +158,11 @@ def records_of(folder: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def bench_of(
-    folder: Path, *, environ: Mapping[str, str] | None = None, approver: Approver | None = None
+    folder: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    approver: Approver | None = None,
+    pii: bool = False,
 ) -> Iterator[Bench]:
     """Everything that calls tools of the project in `folder`."""
     settings = load_settings(folder, {})
@@ -166,7 +170,7 @@ def bench_of(
     given = dict(environ or {})
     given.setdefault("PATH", os.environ["PATH"])
     registry = load_registry(folder / "policies", folder)
-    keeper = Keeper()
+    keeper = Keeper(pii=pii)
     with LiveState.open(settings.state_dir, clock=clock) as live:
         log = DecisionLog(settings.state_dir / FOLDER_NAME, clock)
         gate = Gate(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.outbound_server import connects, watched_sockets
+from support.outbound_server import Authority, Reply, connects, watched_sockets, web_server
 from support.outside import Outside, outside_host
 from support.tool_project import (
     TEXT,
@@ -21,6 +21,7 @@ from support.tool_project import (
     write_project,
 )
 from wai_ops.control.policy.action import RiskTier
+from wai_ops.core.errors import DataError
 
 SECRET = "s3cr3t-of-the-crm-0123456789"
 
@@ -398,3 +399,53 @@ def test_a_declared_risk_keeps_a_tool_from_turns_of_a_lower_tier(
         assert bench.told("web__get")["error"]["type"] == "refused_by_policy"
         assert bench.of_type("decision")[-1]["where"] == "tools/all.yaml:1"
         assert bench.told("web__get", risk_tier=RiskTier.MEDIUM)["ok"] is True
+
+
+def test_people_s_data_goes_to_the_model_and_is_masked_in_what_is_kept(tmp_path: Path) -> None:
+    said = '{"mail": "ann.example@example.com"}'
+    tool = {
+        "name": "crm.mail",
+        "description": "Says an address.",
+        "parameters": an_object(),
+        "command": {"argv": ["echo", said]},
+    }
+    write_project(tmp_path, [tool], [{"name": "crm.mail", "raw_output": "keep"}])
+    with bench_of(tmp_path, pii=True) as bench:
+        called = bench.call("crm__mail")
+        assert json.loads(called.content)["data"] == {"mail": "ann.example@example.com"}
+        assert called.kept is not None
+        assert "ann.example@example.com" not in called.kept.read_text()
+
+
+def test_what_cannot_be_recorded_is_not_done(tmp_path: Path, outside: Outside) -> None:
+    one_tool(tmp_path, outside, "/ok/unrecorded")
+    (tmp_path / ".wai" / "decisions" / "decisions.jsonl").mkdir(parents=True)
+    with bench_of(tmp_path) as bench, watched_sockets() as sockets:
+        with pytest.raises(DataError, match="cannot record a decision"):
+            bench.call("web__get")
+        assert connects(sockets) == []
+    assert not seen(outside, "/ok/unrecorded")
+
+
+def test_https_is_spoken_with_the_name_and_believed_only_by_its_certificate(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    with web_server(
+        lambda _: Reply(body=b'{"a": 1}'), authority.server_context("tools.test")
+    ) as web:
+        http = {"secrets": {"Authorization": {"env": "CRM", "prefix": "Bearer "}}}
+        tool = http_tool("web.get", web.url("tools.test", "/x"), http=http)
+        rule = outbound_to(web.port, schemes=["https"])
+        write_project(folder, [tool], [{"name": "web.get"}], [rule])
+        environ = {"CRM": SECRET, "SSL_CERT_FILE": str(authority.ca_file)}
+        with bench_of(folder, environ=environ) as bench:
+            assert bench.told("web__get") == {"ok": True, "data": {"a": 1}}
+        (line,) = web.log
+        assert line.headers["authorization"] == f"Bearer {SECRET}"
+        assert line.server_name == "tools.test"
+        with bench_of(folder, environ={"CRM": SECRET}) as bench:
+            assert bench.told("web__get")["error"]["type"] == "network"
+        assert len(web.log) == 1

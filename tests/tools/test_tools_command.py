@@ -122,6 +122,12 @@ def test_call_prints_what_a_model_would_be_told(tools: Wai) -> None:
     )
 
 
+def test_arguments_come_from_standard_input_as_well(tools: Wai) -> None:
+    assert tools("tools", "call", "web.get", "-", "-w", "support", stdin="{}").exit_code == 0
+    ran = tools("tools", "call", "web.get", "-", "-w", "support", stdin=b"\xff\xfe")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+
+
 def test_a_refused_call_exits_5_and_names_the_decision(tools: Wai) -> None:
     ran = tools("tools", "call", "files.count", "-w", "support", "--json")
     result = json.loads(ran.stdout)

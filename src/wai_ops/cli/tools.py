@@ -119,7 +119,7 @@ def call(
     from wai_ops.cli.tools_call import call_tool
 
     context: AppContext = ctx.obj
-    text = sys.stdin.read() if arguments == "-" else arguments
+    text = _stdin() if arguments == "-" else arguments
     called = call_tool(
         context,
         name,
@@ -140,6 +140,17 @@ def call(
         sys.stdout.write(printable(called.content) + "\n")
         sys.stdout.flush()
     _exit(called)
+
+
+def _stdin() -> str:
+    from wai_ops.core.errors import UsageError
+    from wai_ops.runtime.tools.arguments import MAX_CHARS
+
+    data = sys.stdin.buffer.read(4 * MAX_CHARS + 1)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError("standard input is not UTF-8, or too long for arguments") from error
 
 
 def _exit(called: "Called") -> None:

@@ -94,6 +94,9 @@ class ToolCaller:
         self._environ = parts.network.environ
         self._clock = parts.network.clock
         self._keeper = _with_secrets(parts.keeper, parts.toolbox, self._environ)
+        # A model works with people's data, and is told no credentials; what is kept follows
+        # `redaction.pii` as well.
+        self._to_model = replace(self._keeper, pii=False)
         self._servers = McpServers(parts.toolbox.root, self._environ)
 
     def close(self) -> None:
@@ -113,7 +116,7 @@ class ToolCaller:
         except ToolFailed as error:
             one.decision_id = one.decision_id or error.decision_id
             one.problem = error.problem
-            content = failure_text(error.problem, self._keeper.text(error.message))
+            content = failure_text(error.problem, self._to_model.text(error.message))
             one.detail = self._keeper.text(error.detail) if error.detail else None
         except BaseException:
             one.problem = ToolProblem.NOT_RUN
@@ -249,7 +252,7 @@ class ToolCaller:
         self._end(permitted, one, None, raw, sent=True)
         self._keep(tool, permitted, one, raw)
         # It was done, whatever can be made of what it said.
-        return self._keeper.json_text(shaped(raw, tool.entry.output, tool.max_tokens))
+        return self._to_model.json_text(shaped(raw, tool.entry.output, tool.max_tokens))
 
     def _dispatch(
         self, tool: Tool, arguments: Mapping[str, Any], place: Place, permitted: Permitted
