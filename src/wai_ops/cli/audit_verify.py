@@ -47,10 +47,8 @@ def verify(
 
     from wai_ops.cli.audit_anchor import read_anchor
     from wai_ops.cli.output import emit
-    from wai_ops.control.decisions.anchor_stamp import kept_stamps
     from wai_ops.control.decisions.audit import audit_folder
     from wai_ops.control.decisions.report import is_unreadable_only, to_table
-    from wai_ops.core.clock import to_utc_text
     from wai_ops.core.errors import ExitCode, UsageError
     from wai_ops.core.table import Verdict
 
@@ -61,17 +59,10 @@ def verify(
         raise UsageError("--anchor needs a verifier key", hint="give --key")
     kept = [(name, read_anchor(context, name, endpoint_url)) for name in anchors or ()]
     found = audit_folder(place, keys, kept)
-    stamps = tuple(
-        f"{path.name} has a time stamp of {to_utc_text(stamp.at)}; see openssl ts -verify"
-        for path, stamp in kept_stamps(place)
-    )
     table = to_table(found, must_be_anchored=anchored)
     is_unreadable = is_unreadable_only(found)
-    table = replace(
-        table,
-        notes=table.notes + stamps,
-        verdict=Verdict.WARN if is_unreadable else table.verdict,
-    )
+    if is_unreadable:
+        table = replace(table, verdict=Verdict.WARN)
     emit(table, Format.JSON if as_json else fmt)
     if is_unreadable:
         raise typer.Exit(ExitCode.DATA)

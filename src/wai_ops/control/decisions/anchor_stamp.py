@@ -4,19 +4,17 @@ The answer lies beside the checkpoint as `checkpoints/<size>.tsr`.
 """
 
 import http.client
-import os
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from wai_ops.config.files import write_atomically
 from wai_ops.control.decisions.anchor import Anchored
-from wai_ops.control.decisions.checkpoint import FOLDER, Checkpoint, checkpoint_files
+from wai_ops.control.decisions.checkpoint import FOLDER, Checkpoint
+from wai_ops.control.decisions.stamps import SUFFIX, read_kept
 from wai_ops.control.decisions.timestamp import (
     REQUEST_TYPE,
     RESPONSE_TYPE,
-    Stamp,
     make_request,
     new_nonce,
     read_response,
@@ -33,9 +31,15 @@ def anchor_stamp(url: str, folder: Path, newer: tuple[Checkpoint, bytes]) -> Anc
     Raises UsageError, RemoteError, DataError.
     """
     at, note = newer
-    path = folder / FOLDER / f"{at.size:012}.tsr"
+    path = folder / FOLDER / f"{at.size:012}{SUFFIX}"
     if path.exists():
-        stamp = read_kept_stamp(path, note)
+        stamp = read_kept(path, note)
+        if isinstance(stamp, str):
+            raise DataError(
+                f"the time stamp does not fit its checkpoint: {stamp}",
+                where=str(path),
+                hint="move it away, and anchor again",
+            )
         return Anchored(place=str(path), size=at.size, was=at.size, stamp=stamp)
     nonce = new_nonce()
     response = _post(url, make_request(note, nonce))
@@ -48,26 +52,6 @@ def anchor_stamp(url: str, folder: Path, newer: tuple[Checkpoint, bytes]) -> Anc
     except OSError as error:
         raise DataError(f"cannot be kept: {error.strerror}", where=str(path)) from error
     return Anchored(place=str(path), size=at.size, was=None, stamp=stamp)
-
-
-def kept_stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
-    """The checkpoints that have a time stamp, and it. Raises DataError if one does not fit."""
-    for path in checkpoint_files(folder):
-        answer = path.with_suffix(".tsr")
-        if answer.exists():
-            yield path, read_kept_stamp(answer, path.read_bytes())
-
-
-def read_kept_stamp(path: Path, note: bytes) -> Stamp:
-    """A kept answer, which must be about the checkpoint. Raises DataError."""
-    try:
-        return read_response(path.read_bytes(), note, None)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except ValueError as error:
-        raise DataError(
-            f"the time stamp does not fit its checkpoint: {error}", where=os.fspath(path)
-        ) from error
 
 
 def _post(url: str, body: bytes) -> bytes:

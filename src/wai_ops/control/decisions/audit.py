@@ -1,6 +1,6 @@
 """A log folder, or an export of one, looked at as a whole: records, checkpoints, anchors."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from wai_ops.control.decisions.findings import Finding, Kind, named
 from wai_ops.control.decisions.lines import Extent, measure, read_lines
 from wai_ops.control.decisions.log import FILE_NAME
 from wai_ops.control.decisions.note import BadNoteError, VerifierKey, split_note
+from wai_ops.control.decisions.stamps import kept_stamps
+from wai_ops.control.decisions.timestamp import Stamp
 from wai_ops.control.decisions.verify import Verification, verify_lines
 from wai_ops.core.errors import DataError, UsageError
 
@@ -28,6 +30,8 @@ class Audit:
     checkpoint_count: int
     unchecked: int
     """Checkpoints that were not used: nobody gave a key to check them with."""
+    stamps: Sequence[tuple[str, Stamp]]
+    """Checkpoints that have a time stamp, by the names of their files."""
 
 
 def audit_folder(
@@ -61,6 +65,13 @@ def audit_folder(
         except BadNoteError as error:
             said = f"checkpoint {name} cannot be relied on: {error}"
             bad.append(Finding(0, 0, Kind.TAMPERED, said))
+    stamps: list[tuple[str, Stamp]] = []
+    for path, kept in kept_stamps(folder):
+        if isinstance(kept, str):
+            said = f"the time stamp of {path.name} cannot be relied on: {kept}"
+            bad.append(Finding(0, 0, Kind.TAMPERED, said))
+        else:
+            stamps.append((path.name, kept))
     size = 0
     if is_export:
         size = good[0].size if good else _claimed(notes[0][1])
@@ -83,6 +94,7 @@ def audit_folder(
         torn_bytes=extent.torn_bytes,
         checkpoint_count=len(notes),
         unchecked=0 if keys else len(notes),
+        stamps=stamps,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wai_ops.control.decisions.audit import Audit
 from wai_ops.control.decisions.findings import Kind
+from wai_ops.core.clock import to_utc_text
 from wai_ops.core.table import Table, Unit, Verdict, col
 from wai_ops.core.text import counted
 
@@ -65,7 +66,7 @@ def to_table(audit: Audit, *, must_be_anchored: bool) -> Table[FindingRow]:
         row_type=FindingRow,
         rows=rows,
         title=f"Decision log in {audit.folder}",
-        notes=tuple(_notes(audit, len(begun))),
+        notes=tuple(_notes(audit)),
         verdict=Verdict.FAIL if failed else Verdict.PASS,
     )
 
@@ -75,7 +76,7 @@ def is_unreadable_only(audit: Audit) -> bool:
     return audit.verified.kinds() == {Kind.UNREADABLE}
 
 
-def _notes(audit: Audit, begun: int) -> Iterator[str]:
+def _notes(audit: Audit) -> Iterator[str]:
     verified = audit.verified
     yield f"{counted(verified.record_count, 'record')}, root {verified.root.hex()}"
     if verified.is_damaged:
@@ -95,9 +96,17 @@ def _notes(audit: Audit, begun: int) -> Iterator[str]:
         yield "there is no checkpoint: who may write the file could have changed all of it"
     if verified.unlisted:
         yield f"{counted(verified.unlisted, 'more finding')} not listed"
-    if begun:
+    for name, stamp in audit.stamps:
+        yield f"{name} has a time stamp of {to_utc_text(stamp.at)}; see openssl ts -verify"
+    yield from _crash_notes(audit)
+
+
+def _crash_notes(audit: Audit) -> Iterator[str]:
+    """What processes left that ended early: nothing of it is an alarm."""
+    verified = audit.verified
+    if begun := verified.begun_count:
         yield f"{counted(begun, 'action')} begun without an end: outcome unknown"
-    if dropped := len(verified.open) - begun:
+    if dropped := verified.never_begun_count:
         yield f"{counted(dropped, 'action')} permitted and never begun: the process ended before"
     if verified.repair_count:
         yield (

@@ -8,6 +8,7 @@ only the last stands against somebody who may write the file.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 import msgspec
 
@@ -20,6 +21,7 @@ from wai_ops.control.policy.action import Mode, VerdictWord
 
 MAX_FINDINGS = 1_000
 """Of one sort; what goes beyond is counted."""
+MAX_OPEN = 10_000
 _BEGUN = 1
 _TYPES = frozenset(one.value for one in RecordType)
 
@@ -62,6 +64,11 @@ class Verification:
     checkpoint: Checkpoint | None
     """The largest one that fits."""
     open: Sequence[Open]
+    """By place; at most `MAX_OPEN`."""
+    begun_count: int
+    """Actions that were begun and have no end."""
+    never_begun_count: int
+    """Actions that were permitted and never begun."""
     repair_count: int
 
     @property
@@ -209,6 +216,7 @@ def verify_lines(lines: Iterable[bytes], checkpoints: Iterable[Checkpoint]) -> V
         state.take(line)
         if state.frontier.size == roots.next_size:
             roots.compare(state.frontier)
+    begun = sum(place & _BEGUN for place in state.open.values())
     found = _merged(
         [*state.found, *state.gaps.findings(), *changed(state.links)],
         roots.findings(state.expected + state.unread),
@@ -222,8 +230,10 @@ def verify_lines(lines: Iterable[bytes], checkpoints: Iterable[Checkpoint]) -> V
         checkpoint=roots.good,
         open=[
             Open(name, place >> 1, is_started=bool(place & _BEGUN))
-            for name, place in sorted(state.open.items(), key=lambda item: item[1])
+            for name, place in nsmallest(MAX_OPEN, state.open.items(), key=lambda item: item[1])
         ],
+        begun_count=begun,
+        never_begun_count=len(state.open) - begun,
         repair_count=state.repair_count,
     )
 
