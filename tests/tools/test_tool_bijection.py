@@ -7,7 +7,7 @@ from support.outside import outside_host
 from support.tool_project import records_of
 from support.tool_runs import Comparison, compare, fleet, summary
 
-ACTIONS = 120
+ACTIONS = 100
 """In the suite; benchmarks/tools.py does 500 and more."""
 
 

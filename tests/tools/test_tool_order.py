@@ -17,6 +17,7 @@ from support.tool_project import (
     records_of,
     write_project,
 )
+from support.tool_runs import compare
 
 STRACE = shutil.which("strace")
 
@@ -90,3 +91,35 @@ def synced_before(
         elif is_act(call):
             found.append(set(synced))
     return found
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed")
+@pytest.mark.parametrize("call", ["fsync", "connect", "sendto", "recvfrom"])
+def test_a_kill_at_any_step_leaves_two_logs_that_agree(wai: Wai, tmp_path: Path, call: str) -> None:
+    """Killed by the kernel at the first, second, ... call of a kind, until one run gets through."""
+    assert STRACE is not None
+    with outside_host(tmp_path) as outside:
+        tool = http_tool("web.get", f"http://tools.test:{outside.port}/ok/x")
+        write_project(wai.folder, [tool], [{"name": "web.get"}], [outbound_to(outside.port)])
+        assert wai("tools", "call", "web.get", "-w", "support").exit_code == 0
+        command = wai.command("tools", "call", "web.get", "-w", "support")
+        kills = 0
+        for number in range(1, 40):
+            inject = f"inject={call}:signal=SIGKILL:when={number}"
+            done = subprocess.run(
+                [STRACE, "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, *command],
+                cwd=wai.folder,
+                env=wai.environment(),
+                capture_output=True,
+                timeout=120,
+            )
+            if b"ptrace" in done.stderr:
+                pytest.skip("strace may not trace here")
+            found = compare(records_of(wai.folder), outside.requests)
+            assert found.is_bijection, (number, found)
+            if done.returncode == 0:
+                break
+            kills += 1
+        assert kills > 0
+        assert found.arrived >= 2
+        assert found.open_ended <= kills
