@@ -7,18 +7,15 @@ action is on disk, then in one transaction the attempt is sealed and what it cos
 of what was set aside.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from wai_ops.cloudflare.inference import Reply
 from wai_ops.cloudflare.retry import RetryPolicy, Stop
 from wai_ops.cloudflare.transport import CallTransport
 from wai_ops.control.envelopes.enforce import Breach
 from wai_ops.control.envelopes.purse import SharedPurse, Taken, Want
-from wai_ops.control.gate import RecordedDenial
 from wai_ops.control.policy.action import Verdict, VerdictWord
 from wai_ops.control.routing.facts import RouteChoice
 from wai_ops.control.routing.fallback import next_after
@@ -37,19 +34,16 @@ from wai_ops.runtime.governed import (
     plan,
     worst_of,
 )
+from wai_ops.runtime.governed_gate import RunGate
 from wai_ops.runtime.governed_refusal import Refused, shortage_breach
-from wai_ops.runtime.governed_result import RunDecision, RunGoverned
+from wai_ops.runtime.governed_result import RunGoverned
 from wai_ops.runtime.governed_told import cache_notice, told
 from wai_ops.runtime.plan import Prepared, Service, Surroundings, prepare
-from wai_ops.runtime.record import COMPLETE
 from wai_ops.runtime.request import Ask
 from wai_ops.runtime.run import Finished, Instead, Run, Sink, Step
 from wai_ops.state.live import LiveState
 from wai_ops.state.reservations import Shortage, settle
 from wai_ops.state.turn_facts import set_turn_model, set_turn_tier
-
-if TYPE_CHECKING:
-    from wai_ops.control.gate import OutcomeWord, Permitted
 
 _EXACT = frozenset({CostState.METERED.value, CostState.CONFIRMED.value, CostState.NONE.value})
 """The states in which a cost is what was charged, and no guess."""
@@ -59,6 +53,7 @@ class GovernedRun(Run):
     """One execution under policy."""
 
     _plan: GovernedPlan
+    _desk: RunGate
 
     def __init__(
         self,
@@ -73,15 +68,10 @@ class GovernedRun(Run):
     ) -> None:
         """Nothing happens yet."""
         super().__init__(service, around, live, sink, check)
-        assert governance.gate is not None, "without a gate nothing is sent"
         self._governance = governance
-        self._gate = governance.gate
         self._purse = purse or SharedPurse(live, around.clock, wait_s=governance.wait_s)
-        self._choice: RouteChoice | None = None
         self._wanted: Want | None = None
         self._breach: Breach | None = None
-        self._permit: Permitted | None = None
-        self._decisions: list[RunDecision] = []
         self._held: dict[str, Decimal] = {}
         """Attempt -> what was set aside for it."""
         self._charged: dict[str, Decimal | None] = {}
@@ -99,23 +89,18 @@ class GovernedRun(Run):
 
     def _open(self, ask: Ask) -> tuple[Prepared, AttemptRecord]:
         found = self._plan = plan(self._governance, ask, self._service, self._around, self._live)
-        self._choice = found.choice if found.is_route_followed else None
+        assert self._governance.gate is not None, "without a gate nothing is sent"
+        self._desk = RunGate(
+            self._governance.gate, found, justification=self._governance.justification
+        )
         if not found.verdict.permits:
-            self._denied(found.prepared)
+            self._desk.deny(found.prepared)
         if not found.is_observed:
             self._service = replace(self._service, retry=self._retry(self._service.retry))
             if found.no_route is not None:
-                error = found.no_route
-                self._refuse(
-                    found.prepared,
-                    rule=error.rule,
-                    where=error.where or "",
-                    reason=error.message,
-                    hint=error.hint or "",
-                    failure=FailureClass.LOCAL_POLICY,
-                )
+                self._desk.refuse_route(found.prepared, found.no_route)
             if found.output_breach is not None:
-                self._refuse_breach(found.prepared, found.output_breach)
+                self._desk.refuse(found.prepared, found.output_breach)
         self._say_plan(found)
 
         def want() -> Want | None:
@@ -132,7 +117,7 @@ class GovernedRun(Run):
 
         taken = self._purse.take_in_time(want, begin, self._say_waiting)
         if not isinstance(taken, Taken):
-            self._refuse_breach(self._prepared, self._breach_of(taken, self._prepared))
+            self._desk.refuse(self._prepared, self._breach_of(taken, self._prepared))
         self._note_taken(taken, self._prepared)
         return self._prepared, taken.value
 
@@ -184,107 +169,26 @@ class GovernedRun(Run):
             money = min(money, envelope.per_turn_usd)
         return replace(retry, max_attempts=attempts, max_cost_usd=money)
 
-    # Refusing
-
-    def _denied(self, prepared: Prepared) -> NoReturn:
-        """Have the gate record and raise what the registry says."""
-        try:
-            self._gate.decide(self._plan.action, **self._surroundings(prepared))
-        except RecordedDenial as error:
-            raise _refused(error, FailureClass.LOCAL_POLICY, _model_hint(self._plan)) from error
-        raise AssertionError("the gate permits what the registry denies")
-
-    def _refuse_breach(self, prepared: Prepared, breach: Breach) -> NoReturn:
-        self._refuse(
-            prepared,
-            rule=breach.place.rule,
-            where=breach.place.where,
-            reason=breach.reason,
-            hint=breach.hint,
-            failure=FailureClass.LOCAL_BUDGET if breach.is_money else FailureClass.LOCAL_POLICY,
-        )
-
-    def _refuse(
-        self,
-        prepared: Prepared,
-        *,
-        rule: str,
-        where: str,
-        reason: str,
-        hint: str,
-        failure: FailureClass,
-    ) -> NoReturn:
-        action = replace(self._plan.action, model=prepared.ask.model)
-        try:
-            self._gate.refuse(action, rule, where, reason, **self._surroundings(prepared))
-        except RecordedDenial as error:
-            raise _refused(error, failure, hint) from error
-
-    def _surroundings(self, prepared: Prepared) -> Any:
-        return {
-            "justification": self._governance.justification,
-            "request_sha256": hashlib.sha256(prepared.call.body).hexdigest(),
-            "run_id": prepared.run_id,
-            "conversation_id": prepared.ask.conversation_id,
-            "turn_index": prepared.turn_index,
-            "parent_id": self._decisions[0].decision_id if self._decisions else None,
-            "route": None if self._choice is None else self._choice.to_record(),
-        }
-
     # One attempt
 
     def _attempt(
         self, prepared: Prepared, announced: AttemptRecord, transport: CallTransport
     ) -> tuple[Reply, AttemptRecord]:
         try:
-            self._permit = self._permitted(prepared, announced)
+            verdict = self._desk.permit(
+                prepared,
+                announced,
+                breach=self._breach,
+                reserved_usd=self._held[announced.attempt_id]
+                if self._is_money_limited(prepared)
+                else None,
+            )
         except BaseException as error:
             self._unsent(prepared, announced, error)
             raise
+        if verdict.word is not VerdictWord.ALLOW:
+            self._say_observed(verdict)
         return super()._attempt(prepared, announced, transport)
-
-    def _permitted(self, prepared: Prepared, announced: AttemptRecord) -> "Permitted":
-        """Have the attempt decided and recorded as started. Raises Refused and DataError."""
-        held = self._held[announced.attempt_id]
-        action = replace(self._plan.action, model=prepared.ask.model)
-        try:
-            permit = self._gate.decide(
-                action,
-                said=self._observed_verdict(),
-                attempt_id=announced.attempt_id,
-                reserved_usd=held if self._is_money_limited(prepared) else None,
-                **self._surroundings(prepared),
-            )
-        except RecordedDenial as error:
-            raise _refused(error, FailureClass.LOCAL_POLICY, _model_hint(self._plan)) from error
-        self._decisions.append(
-            RunDecision(
-                attempt=announced.attempt,
-                decision_id=permit.decision_id,
-                model=prepared.ask.model,
-                verdict=permit.verdict.word.value,
-                rule=permit.verdict.rule,
-                where=permit.verdict.where,
-            )
-        )
-        if permit.verdict.word is not VerdictWord.ALLOW:
-            self._say_observed(permit.verdict)
-        return permit
-
-    def _observed_verdict(self) -> Verdict | None:
-        """What would have been said, where a policy that only observes lets a limit be passed."""
-        found = self._plan
-        breach = self._breach or found.output_breach
-        if not found.is_observed or found.verdict.word is not VerdictWord.ALLOW:
-            return None
-        if breach is not None:
-            rule, where, reason = breach.place.rule, breach.place.where, breach.reason
-        elif found.no_route is not None:
-            error = found.no_route
-            rule, where, reason = error.rule, error.where or "", error.message
-        else:
-            return None
-        return replace(found.verdict, word=VerdictWord.DENY, rule=rule, where=where, reason=reason)
 
     def _unsent(self, prepared: Prepared, announced: AttemptRecord, error: BaseException) -> None:
         """Take back what was announced: nothing of it was sent."""
@@ -308,7 +212,7 @@ class GovernedRun(Run):
     ) -> None:
         unrecorded: DataError | None = None
         try:
-            self._end_action(reply, record)
+            self._desk.end(reply, record)
         except DataError as error:
             unrecorded = error
         super()._seal(prepared, reply, record, final=final)
@@ -318,19 +222,6 @@ class GovernedRun(Run):
                 hint=f"{unrecorded.hint}; its decision stays listed as outcome unknown",
                 where=unrecorded.where,
             ) from unrecorded
-
-    def _end_action(self, reply: Reply, record: AttemptRecord) -> None:
-        assert self._permit is not None
-        self._permit.end(
-            _outcome(reply),
-            error_type=record.error_type,
-            result_sha256=record.response_sha256,
-            cost_usd=record.cost_usd,
-            cost_state=record.cost_state,
-            duration_ms=record.duration_ms,
-            log_id=record.log_id,
-            http_status=record.http_status,
-        )
 
     def _settle(self, record: AttemptRecord) -> None:
         charged = record.cost_usd if record.cost_state in _EXACT else None
@@ -355,7 +246,7 @@ class GovernedRun(Run):
         self, prepared: Prepared, record: AttemptRecord, reply: Reply, elapsed_s: float
     ) -> Step:
         step = super()._next(prepared, record, reply, elapsed_s)
-        policy, choice = self._plan.policy, self._choice
+        policy, choice = self._plan.policy, self._desk.choice
         if not isinstance(step, Stop) or reply.failure is None or reply.interrupt is not None:
             return step
         if policy is None or policy.routing is None or choice is None:
@@ -365,7 +256,7 @@ class GovernedRun(Run):
             return step
         if (reason := self._ceiling(prepared, record, elapsed_s)) is not None:
             return Stop(reason)
-        self._choice = found
+        self._desk.choice = found
         return Instead(
             self._moved(prepared, found.model), f"asking {found.model} instead ({found.rule})"
         )
@@ -405,7 +296,7 @@ class GovernedRun(Run):
             return taken.value
         breach = self._breach_of(taken, prepared)
         try:
-            self._refuse_breach(prepared, breach)
+            self._desk.refuse(prepared, breach)
         except Refused as error:
             return Stop(f"{breach.reason} (decision {error.decision_id})")
 
@@ -445,10 +336,10 @@ class GovernedRun(Run):
     def _told(self, finished: Finished) -> RunGoverned:
         return told(
             self._plan,
-            self._choice,
+            self._desk.choice,
             finished.prepared,
             self._live,
-            decisions=self._decisions,
+            decisions=self._desk.decisions,
             held=self._held if self._is_money_limited(finished.prepared) else None,
             charged=self._charged,
             would_refuse=self._would_refuse,
@@ -459,30 +350,3 @@ class GovernedRun(Run):
                 finished.prepared.started_at,
             ),
         )
-
-
-def _outcome(reply: Reply) -> "OutcomeWord":
-    """How the action ended, as the decision log says it."""
-    if reply.interrupt is not None:
-        return "cancelled"
-    if reply.failure in COMPLETE:
-        return "ok"
-    return "unknown" if reply.sent and reply.status is None else "failed"
-
-
-def _refused(error: RecordedDenial, failure: FailureClass, hint: str) -> Refused:
-    return Refused(error.message, hint=hint or error.hint, failure=failure, record=error.record)
-
-
-def _model_hint(found: GovernedPlan) -> str:
-    """What would be allowed."""
-    policy, tier = found.policy, found.action.risk_tier
-    if policy is None:
-        return "add the workflow to a policy, or name one with --workflow: wai policy show"
-    if tier not in policy.risk:
-        known = ", ".join(sorted(policy.risk))
-        return f"its tiers are {known}: --risk"
-    allowed = [model for model in policy.models.get(tier, ()) if model not in policy.deny_models]
-    if allowed and found.action.model not in allowed:
-        return f"allowed for tier {tier.value}: {', '.join(allowed)}"
-    return ""
