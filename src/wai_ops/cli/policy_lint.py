@@ -39,10 +39,9 @@ def lint_command(
       wai policy lint --rules
     """
     from wai_ops.cli import diagnostics
-    from wai_ops.config.settings import LintLevel
+    from wai_ops.config.lint_settings import to_levels
     from wai_ops.control.policy.lint.registry import RULES
     from wai_ops.control.policy.lint.runner import lint_policies, rules_table
-    from wai_ops.core.findings import Level
     from wai_ops.core.text import counted
 
     fmt = FindingsFormat.JSON if as_json else fmt
@@ -55,10 +54,7 @@ def lint_command(
         folder,
         root,
         _surroundings(context, folder),
-        levels={
-            rule: None if level is LintLevel.IGNORE else Level(level.value)
-            for rule, level in context.settings.policy.lint.levels.items()
-        },
+        levels=to_levels(context.settings.policy.lint.levels),
         is_strict=strict,
     )
     if report.ignored_count:

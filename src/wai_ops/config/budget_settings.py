@@ -1,4 +1,4 @@
-"""The shape of `budgets:` and `guards:` in `wai.yaml`: what may be spent, and what is to stop it."""
+"""The shape of `budgets:` and `guards:` in `wai.yaml`: what may be spent, and what stops it."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from wai_ops.config import rules
+from wai_ops.config.lint_settings import BudgetLintSettings
 
 
 class BudgetWindow(StrEnum):
@@ -106,3 +107,4 @@ class GuardSettings:
     unmatched: Unmatched = Unmatched.DENY
     model_allowlists: bool = False
     """Whether the models that policies allow a workflow are enforced by the gateway as well."""
+    lint: BudgetLintSettings = field(default_factory=BudgetLintSettings)

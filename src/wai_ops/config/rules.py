@@ -22,6 +22,7 @@ _LINT_RULE = re.compile(r"WP\d{3}\Z", re.ASCII)
 _GUARD_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,19}\Z")
 _BUDGET = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,39}\Z")
 _POLICY_RULE = re.compile(r"WG\d{3}\Z", re.ASCII)
+_BUDGET_RULE = re.compile(r"WB\d{3}\Z", re.ASCII)
 _PERIOD = re.compile(r"[1-9]\d{0,3}[hdw]\Z")
 _HOST = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z"
@@ -177,6 +178,9 @@ LINT_RULE = Rule(
 )
 POLICY_RULE = Rule(
     lambda value: None if _POLICY_RULE.match(value) else "must be the id of a rule, such as WG006"
+)
+BUDGET_RULE = Rule(
+    lambda value: None if _BUDGET_RULE.match(value) else "must be the id of a rule, such as WB006"
 )
 TOOL_PREFIX = Rule(_family_prefix)
 USD = Rule(_usd)

@@ -16,6 +16,7 @@ from wai_ops.config import rules
 from wai_ops.config.alert_settings import CHANNEL, AlertSettings
 from wai_ops.config.audit_settings import AuditSettings
 from wai_ops.config.budget_settings import BudgetSettings, GuardSettings
+from wai_ops.config.lint_settings import LintSettings, PolicyLintSettings
 from wai_ops.core.prices import PriceOverride
 
 API_BASE_URL = "https://api.cloudflare.com/client/v4"
@@ -207,23 +208,6 @@ class PromptThresholds:
     fail_prefix_loss_ratio: Annotated[Decimal | None, rules.RATIO] = None
 
 
-class LintLevel(StrEnum):
-    """What a rule of `wai prompts lint` or `wai policy lint` comes to in this project."""
-
-    IGNORE = "ignore"
-    NOTE = "note"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LintSettings:
-    """What `wai prompts lint` looks for."""
-
-    levels: Mapping[Annotated[str, rules.LINT_RULE], LintLevel] = field(default_factory=dict)
-    """Rule -> another level than its own."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSettings:
     """How prompts are released, and where a review of a change warns or fails."""
@@ -260,14 +244,6 @@ class CheckpointSettings:
     governed project."""
     prompt: Annotated[str | None, rules.TEXT] = None
     """A frozen prompt in place of the built-in one: `name@3` or `name@production`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyLintSettings:
-    """What `wai policy lint` looks for."""
-
-    levels: Mapping[Annotated[str, rules.POLICY_RULE], LintLevel] = field(default_factory=dict)
-    """Rule -> another level than its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

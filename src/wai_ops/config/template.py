@@ -171,6 +171,9 @@ defaults:
 #   prefix: wai
 #   unmatched: deny
 #   model_allowlists: false
+#   lint:
+#     levels:
+#       WB009: ignore
 
 # Who is told, once, when a budget reaches a share of warn_at or its limit: webhooks, whose address
 # and signing key stand in the environment variables that are named here, and files.

@@ -3,8 +3,8 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 
-from wai_ops.config.settings import LintLevel, Settings
-from wai_ops.core.findings import Level
+from wai_ops.config.lint_settings import to_levels
+from wai_ops.config.settings import Settings
 from wai_ops.observe.redact.engine import REACH, WINDOW, Find, Redactor, merged
 from wai_ops.observe.redact.known import known_secrets
 from wai_ops.prompts.lint.look import Options, Secret
@@ -22,10 +22,7 @@ def lint_options(settings: Settings, environ: Mapping[str, str]) -> Options:
         block_tokens=settings.prompts.cache_block_tokens,
         default_output_tokens=settings.defaults.max_output_tokens,
         find_secrets=secret_finder(known_secrets(settings, environ)),
-        levels={
-            rule: None if level is LintLevel.IGNORE else Level(level.value)
-            for rule, level in lint.levels.items()
-        },
+        levels=to_levels(lint.levels),
     )
 
 
