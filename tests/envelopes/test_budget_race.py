@@ -13,13 +13,13 @@ from wai_ops.core.clock import SystemClock
 from wai_ops.emulator.testing import WaiEmulator
 from wai_ops.state.live import LiveState
 
-PROCESSES = 24
+PROCESSES = 18
 
 
 def test_real_processes_never_overspend_and_use_most_of_the_budget(
     wai: Wai, emulator: WaiEmulator
 ) -> None:
-    """One race of 24; `benchmarks/envelopes.py` runs fifty, with 64 processes each."""
+    """One race of 18; `benchmarks/envelopes.py` runs fifty, with 64 processes each."""
     emulator.reset()
     wai.environ.update(emulator.environ)
     raced = run_race(

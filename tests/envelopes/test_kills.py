@@ -11,7 +11,7 @@ from support.budget_kills import MODEL, Mayhem, settled
 from support.cli import Wai
 from wai_ops.emulator.testing import WaiEmulator
 
-RUNS = 200
+RUNS = 120
 SEED = 20261123
 
 
