@@ -243,6 +243,11 @@ def test_a_day_that_ends_in_another_zone_is_a_day_in_utc() -> None:
     ("prepaid", "paid", "said"),
     [
         (Prepaid(problem="the token lacks\nit"), "0", "could not be read: the token lacks"),
+        (
+            Prepaid(spending_limit={"amount": 500, "duration": "monthly"}),
+            "0",
+            "spending limit of its own (amount 500, duration monthly): it can only be removed",
+        ),
         (Prepaid(balance=1234, used=Decimal(0)), "0", "balance 1234 (unit not documented)"),
         (Prepaid(balance=0, used=Decimal(250)), "2.50", "as cents it agrees with the $2.5"),
         (Prepaid(balance=0, used=Decimal(250)), "9", "as cents it does not agree with the $9"),

@@ -54,6 +54,8 @@ def test_calls_past_wai_differ_until_the_gateways_log_is_pulled(gateway: Gateway
     (row,) = document(ran)["rows"]
     assert row["finding"] == "differs"
     assert "by nobody that the ledger knows" in row["why"]
+    unread = f"gateways whose logs were never pulled: {gateway.gateway_id}"
+    assert unread in document(ran)["notes"]
     wai.environ["WAI_LOGS_HOLD_BACK_S"] = "0"
     pulled = wai("logs", "pull", "--since", "1h")
     assert pulled.exit_code == 0, pulled.stderr

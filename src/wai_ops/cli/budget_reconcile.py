@@ -78,6 +78,7 @@ def reconcile(
         except ApiError:
             charges = None
         prepaid = _prepaid(api, first, last)
+        gateways = _gateways(plane)
         is_local = connection.target is Target.LOCAL
     since = datetime.combine(first, time(), UTC)
     until = datetime.combine(last + timedelta(days=1), time(), UTC)
@@ -92,6 +93,7 @@ def reconcile(
         usage=usage,
         charges=charges,
         prepaid=prepaid,
+        unread_gateways=sorted(gateways - {mark["gateway_id"] for mark in found.marks}),
         tolerance=Decimal(str(tolerance)),
     )
     emit(compare(sides, now=now, evidence=evidence), Format.JSON if as_json else fmt)
@@ -143,6 +145,20 @@ def _prepaid(api: "BillingApi", first: "date", last: "date") -> "Prepaid":
     from wai_ops.control.budgets.reconcile import Prepaid, prepaid_total
 
     try:
-        return Prepaid(balance=api.credit_balance(), used=prepaid_total(api.prepaid(first, last)))
+        return Prepaid(
+            balance=api.credit_balance(),
+            used=prepaid_total(api.prepaid(first, last)),
+            spending_limit=api.spending_limit(),
+        )
     except (ApiError, ApiAccessError) as error:
         return Prepaid(problem=error.message)
+
+
+def _gateways(plane: "ControlPlane") -> set[str]:
+    """The account's gateways; empty where the token may not list them."""
+    from wai_ops.cloudflare.api_errors import ApiAccessError, ApiError
+
+    try:
+        return {gateway.id for gateway in plane.gateways()}
+    except (ApiError, ApiAccessError):
+        return set()

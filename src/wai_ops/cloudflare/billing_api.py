@@ -53,6 +53,12 @@ class BillingApi:
         found = self._object("/ai-gateway/billing/usage-history", query).get("history")
         return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
+    def spending_limit(self) -> Mapping[str, Any] | None:
+        """The account's own spending limit, where one is left; none can be set any more."""
+        found = self._object("/ai-gateway/billing/spending-limit")
+        config = found.get("config")
+        return config if found.get("enabled") is True and isinstance(config, dict) else None
+
     def _anchor_day(self) -> int:
         """The day of the month on which a billing period begins; the first where nobody says."""
         subscriptions = self._object("/billable-usage/info").get("subscriptions")

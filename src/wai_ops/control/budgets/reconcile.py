@@ -62,6 +62,8 @@ class Prepaid:
 
     balance: Any = None
     used: Decimal | None = None
+    spending_limit: Mapping[str, Any] | None = None
+    """The account's own, where one is left from before."""
     problem: str | None = None
     """Why it could not be read."""
 
@@ -77,6 +79,8 @@ class Sides:
     charges: Bill | None
     """None: not readable."""
     prepaid: Prepaid
+    unread_gateways: Sequence[str] = ()
+    """Gateways of the account whose logs were never pulled."""
     tolerance: Decimal = Decimal("0.001")
     """Share of a day's neurons by which both may differ and still agree."""
 
@@ -236,6 +240,9 @@ def _notes(sides: Sides, rows: Sequence[DayRow]) -> Iterator[str]:
             f"{counted(alone, 'call')} through a gateway whose log rows are not in the ledger: "
             "wai logs pull"
         )
+    if sides.unread_gateways and any(row.finding is not Finding.AGREES for row in rows):
+        names = ", ".join(one_line(name, 64) for name in sides.unread_gateways[:10])
+        yield f"gateways whose logs were never pulled: {names}"
     if any(row.finding is Finding.LATE for row in rows):
         yield f"a bill may still grow {LATE.days} days after its day: how late it is, nobody says"
     yield from _prepaid_notes(sides)
@@ -247,6 +254,9 @@ def _prepaid_notes(sides: Sides) -> Iterator[str]:
         yield f"prepaid credits could not be read: {one_line(prepaid.problem, 200)}"
         return
     yield f"prepaid credits: balance {one_line(str(prepaid.balance), 40)} (unit not documented)"
+    if (limit := prepaid.spending_limit) is not None:
+        shown = ", ".join(f"{name} {one_line(str(value), 40)}" for name, value in limit.items())
+        yield f"the account has a spending limit of its own ({shown}): it can only be removed"
     paid = sum((one.prepaid_usd for one in sides.used), Decimal(0))
     if prepaid.used is None or not (prepaid.used or paid):
         return
