@@ -39,6 +39,7 @@ CALLS = {
     "budget import": ["budget", "import"],
     "budget rollback": ["budget", "rollback", "--yes"],
     "budget destroy": ["budget", "destroy", "--yes"],
+    "budget verify": ["budget", "verify", "--no-request"],
 }
 """Each declared command as it would be called."""
 

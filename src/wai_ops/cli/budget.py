@@ -8,6 +8,7 @@ from wai_ops.cli import (
     budget_push,
     budget_reconcile,
     budget_status,
+    budget_verify,
 )
 from wai_ops.cli.budget_app import app
 
@@ -20,4 +21,5 @@ __all__ = [
     "budget_push",
     "budget_reconcile",
     "budget_status",
+    "budget_verify",
 ]

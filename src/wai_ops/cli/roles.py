@@ -22,6 +22,7 @@ ROLES: Mapping[str, frozenset[Role]] = {
     "budget import": _OPERATOR,
     "budget rollback": _OPERATOR,
     "budget destroy": _OPERATOR,
+    "budget verify": _OPERATOR,
     "budget reconcile": _OPERATOR,
     "doctor": _RUNTIME | _OPERATOR,
 }
