@@ -58,6 +58,35 @@ def outcome(wai: Wai, *arguments: str) -> dict[str, Any]:
     return result
 
 
+def test_a_first_file_works_once_a_policy_allows_its_tool(wai: Wai) -> None:
+    none = wai("tools", "list")
+    assert (none.exit_code, "hint: write a first one: wai tools init" in none.stderr) == (2, True)
+    made = wai("tools", "init")
+    assert (made.exit_code, made.stdout) == (0, "wrote tools/first.yaml\n")
+    assert "next: wai policy init" in made.stderr
+    again = wai("tools", "init")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert wai("policy", "init", "--workflow", "support").exit_code == 0
+    policy = wai.folder / "policies" / "support.yaml"
+    policy.write_text(
+        policy.read_text().replace("    # tools:\n", "    tools: [{name: clock.*}]\n")
+    )
+    assert wai("tools", "check").exit_code == 0
+    ran = wai("tools", "call", "clock.now", "-w", "support")
+    assert (ran.exit_code, json.loads(ran.stdout)["ok"]) == (0, True)
+
+
+def test_every_example_of_the_first_file_can_be_taken_out_of_its_comment(wai: Wai) -> None:
+    wai("tools", "init")
+    path = wai.folder / "tools" / "first.yaml"
+    lines = path.read_text().splitlines()
+    start = lines.index("version: 1")
+    bare = (f"  {line[4:]}" if line.startswith("  # ") else line for line in lines[start:])
+    path.write_text("\n".join(bare))
+    rows = json.loads(wai("tools", "list", "--json").stdout)["rows"]
+    assert [row["tool"] for row in rows] == ["clock.now", "crm.lookup", "docs.search"]
+
+
 def test_list_says_what_tools_reach_and_whose_policies_allow_them(tools: Wai) -> None:
     ran = tools("tools", "list", "--format", "json")
     rows = {row["tool"]: row for row in json.loads(ran.stdout)["rows"]}
@@ -142,7 +171,7 @@ def test_a_refused_call_exits_5_and_names_the_decision(tools: Wai) -> None:
         (("web.get", "{"), 2, "invalid_arguments"),
         (("web.get", '{"x":1}'), 2, "invalid_arguments"),
         (("web.gte",), 2, "did you mean web.get?"),
-        (("web.get", "--risk-tier", "huge"), 2, "low, medium and high"),
+        (("web.get", "--risk", "huge"), 2, "low, medium and high"),
     ],
 )
 def test_mistakes_of_the_caller_exit_2(

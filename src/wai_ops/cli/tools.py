@@ -15,11 +15,34 @@ if TYPE_CHECKING:
     from wai_ops.control.policy.registry import Registry
     from wai_ops.runtime.tools.calling import Called
 
-app = new_app("List, check and call the declared tools, under policy.")
+app = new_app("Declare, list, check and call tools, under policy.")
 
 FolderOption = Annotated[
     Path | None, typer.Option("--tools-dir", metavar="FOLDER", help="Instead of tools.folder.")
 ]
+
+
+@app.command("init")
+def init_command(ctx: typer.Context, *, folder: FolderOption = None) -> None:
+    """Write a first tool file: one tool that works, and examples of the other kinds.
+
+    \b
+    Examples:
+      wai tools init
+    """
+    from wai_ops.cli import diagnostics
+    from wai_ops.config.governed import is_governed
+    from wai_ops.runtime.tools.load import tools_folder
+    from wai_ops.runtime.tools.starter import write_starter
+
+    context: AppContext = ctx.obj
+    place = tools_folder(context.settings, context.cwd) if folder is None else context.cwd / folder
+    path = write_starter(place)
+    shown = path.relative_to(context.cwd) if path.is_relative_to(context.cwd) else path
+    typer.echo(f"wrote {shown}")
+    if not is_governed(context.settings, context.cwd):
+        diagnostics.message("next: wai policy init, because tools are called under policy alone")
+    diagnostics.message("next: allow clock.now in a policy, then: wai tools check")
 
 
 @app.command("list")
@@ -95,9 +118,9 @@ def call(
         str | None, typer.Option("--workflow", "-w", help="Under whose policy; else the default.")
     ] = None,
     tenant: Annotated[str | None, typer.Option("--tenant", "-t", help="Who pays.")] = None,
-    risk_tier: Annotated[
+    risk: Annotated[
         str | None,
-        typer.Option("--risk-tier", metavar="low|medium|high", help="Else the workflow's own."),
+        typer.Option("--risk", metavar="low|medium|high", help="Risk tier; else the policy's."),
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -126,7 +149,7 @@ def call(
         text,
         workflow=workflow,
         tenant=tenant,
-        risk_tier=risk_tier,
+        risk_tier=risk,
         data_classes=frozenset(data or ()),
         folder=folder,
     )

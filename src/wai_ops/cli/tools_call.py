@@ -130,6 +130,6 @@ def _tier(given: str | None, registry: Any, workflow: str) -> Any:
         try:
             return RiskTier(given)
         except ValueError as error:
-            raise UsageError(f"--risk-tier {given}: there are low, medium and high") from error
+            raise UsageError(f"--risk {given}: there are low, medium and high") from error
     policy = registry.workflow(workflow)
     return RiskTier.LOW if policy is None else policy.default_risk

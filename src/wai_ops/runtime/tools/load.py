@@ -127,7 +127,7 @@ def load_tools(folder: Path, root: Path, settings: ToolSettings) -> Toolbox:
     if not files:
         raise UsageError(
             "no tools are declared: there is no *.yaml here",
-            hint="see docs/tools.md",
+            hint="write a first one: wai tools init",
             where=str(folder),
         )
     if len(files) > _MOST_FILES:
