@@ -34,6 +34,14 @@ def test_each_line_is_an_exchange_of_one_conversation(wai: Wai) -> None:
     assert [len(body["messages"]) for body in server.bodies] == [1, 3, 5]
 
 
+def test_a_dash_is_a_message_like_any_other(wai: Wai) -> None:
+    with chat_server(answer) as server:
+        wai.environ.update(server.environ)
+        assert wai("chat", "-c", "c1", stdin="-\nmore\n").exit_code == 0
+    said = [message["content"] for message in server.bodies[-1]["messages"][::2]]
+    assert said == ["-", "more"]
+
+
 def test_it_goes_on_where_an_earlier_one_left_off(wai: Wai) -> None:
     with chat_server(answer) as server:
         wai.environ.update(server.environ)

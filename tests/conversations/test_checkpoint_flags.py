@@ -1,6 +1,7 @@
 """How checkpoints are asked for: the flag, the settings, and a frozen prompt of the project."""
 
 import json
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -112,3 +113,36 @@ def test_a_prompt_that_cannot_take_the_messages_is_refused(wai: Wai, served: Cha
     assert done.exit_code == 2
     assert "does not take what a checkpoint is made of" in done.stderr
     assert served.bodies == []
+
+
+def test_two_processes_make_one_checkpoint_and_neither_waits_for_the_other(
+    wai: Wai, served: ChatServer
+) -> None:
+    talk(wai, 3)
+    reached, going_on = threading.Event(), threading.Event()
+
+    def wait_for_it() -> None:
+        reached.set()
+        assert going_on.wait(60)
+
+    def slowly(body: Body) -> Says:
+        if is_summary(body):
+            return Says(SUMMARY, before=wait_for_it)
+        return answer(body)
+
+    served.answer = slowly
+    words = ("run", "-c", "c1", "-q", "--checkpoint-every", "3")
+    first = wai.start(*words, "from the first")
+    assert reached.wait(60)
+    second = wai(*words, "from the second")
+    assert second.exit_code == 0, second.stderr
+    going_on.set()
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 0, errors
+    assert [is_summary(body) for body in served.bodies].count(True) == 1
+    shown = json.loads(wai("conversations", "show", "c1", "--json").stdout)
+    assert [item["state"] for item in shown["checkpoints"]] == ["made"]
+    last = [body for body in served.bodies if not is_summary(body)][-1]["messages"]
+    assert "left out" in last[0]["content"]
+    asked = [message["content"] for message in last if message["role"] == "user"]
+    assert asked[-2:] == ["from the second", "from the first"]

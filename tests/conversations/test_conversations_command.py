@@ -169,6 +169,7 @@ def test_deleting_leaves_no_trace_of_the_content_and_all_of_the_money(said: Wai)
     assert b"something else" in left
     assert json.loads(said("report", "cost", "--by", "tenant", "--json").stdout)["rows"] == before
     assert said("conversations", "show", "c1").exit_code == 2
+    assert "conversation\tc1" not in (said.folder / ".wai" / "names").read_text().splitlines()
     assert said("run", "-c", "c1", "-t", "conv", "-q", "afresh").exit_code == 0
 
 

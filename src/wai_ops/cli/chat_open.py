@@ -1,7 +1,7 @@
 """From the flags of `wai chat` to a session: who answers, under which policy, with which tools."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def _question(
         now=context.clock.now(),
         environ=context.environ,
         # A dash alone would be read from standard input, which the chat itself reads.
-        text=text if text != "-" else "- ",
+        text="?" if text == "-" else text,
         prompt=flags.prompt,
         allow_work=flags.allow_work,
         variables=flags.variables,
@@ -145,7 +145,7 @@ def _question(
         endpoint="auto",
         no_stream=False,
     )
-    return ask
+    return replace(ask, text=text)
 
 
 def _names(flags: ChatFlags, probe: Ask) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from wai_ops.runtime.conversation_change import Removed, delete_conversations
 from wai_ops.runtime.conversation_detail import ConversationDetail, show_conversation
 from wai_ops.runtime.conversation_find import opened
 from wai_ops.state.live import LiveState
+from wai_ops.state.names import forget_names
 from wai_ops.state.sessions import Session
 
 _MOST_LISTED = 20
@@ -80,7 +81,10 @@ def confirm(verb: str, names: Sequence[str], *, yes: bool) -> None:
 def delete_all(context: AppContext, live: LiveState, sessions: Sequence[Session]) -> Removed:
     """Delete conversations with what their tools said. Raises UsageError while one runs."""
     ids = [each for session in sessions for each in decision_ids(context, live, session)]
-    return delete_conversations(live, sessions, decision_ids=ids)
+    removed = delete_conversations(live, sessions, decision_ids=ids)
+    names = [("conversation", session.conversation_id) for session in sessions]
+    forget_names(context.settings.state_dir, names)
+    return removed
 
 
 def last_used(context: AppContext) -> str:

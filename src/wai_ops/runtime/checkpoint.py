@@ -34,9 +34,9 @@ from wai_ops.runtime.run import Finished, Sink
 from wai_ops.runtime.turn_cost import cost_of_attempts
 from wai_ops.state.checkpoints import (
     Checkpoint,
-    begin_checkpoint,
     close_lost_checkpoints,
     finish_checkpoint,
+    insert_checkpoint,
     list_checkpoints,
 )
 from wai_ops.state.conversations import list_turns
@@ -124,7 +124,7 @@ def make_checkpoint(
             return span
         request = _request(span, policy)
         row = _row(ask, span, request, caller, policy)
-        begin_checkpoint(live, row)
+        insert_checkpoint(live, row)
     outcome = _Work(ask, caller, policy, row, span).run(request)
     caller.sink.notice(_words(outcome))
     return outcome

@@ -69,13 +69,8 @@ def list_checkpoints(live: LiveState, affinity_key: str) -> list[Checkpoint]:
     return [_checkpoint(row) for row in rows.fetchall()]
 
 
-def begin_checkpoint(live: LiveState, checkpoint: Checkpoint) -> None:
-    """Note that a checkpoint is about to be made. Call in `write()`."""
-    insert_checkpoint(live, checkpoint)
-
-
 def insert_checkpoint(live: LiveState, checkpoint: Checkpoint) -> None:
-    """Store a whole row, as a fork does. Call in `write()`."""
+    """Store a row: of one that is about to be made, or of a fork's copy. Call in `write()`."""
     item = checkpoint
     values = (
         item.affinity_key,

@@ -29,5 +29,19 @@ def remember_names(state_dir: Path, names: Iterable[tuple[str, str]]) -> None:
         return  # only completion would have used it
 
 
+def forget_names(state_dir: Path, names: Iterable[tuple[str, str]]) -> None:
+    """Take the pairs (kind, name) out. Failing to write is no error."""
+    path = state_dir / FILE_NAME
+    gone = {f"{kind}\t{name}" for kind, name in names}
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+        kept = [line for line in lines if line not in gone]
+        if len(kept) < len(lines):
+            with open(path, "w", encoding="utf-8", opener=_private) as file:
+                file.write("".join(f"{line}\n" for line in kept))
+    except OSError:
+        return  # there is none, or only completion would have used it
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
