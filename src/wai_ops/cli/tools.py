@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wai_ops.control.policy.registry import Registry
     from wai_ops.runtime.tools.calling import Called
 
-app = new_app("Declare, list, check and call tools, under policy.")
+app = new_app("List, check and call tools, under policy.")
 
 FolderOption = Annotated[
     Path | None, typer.Option("--tools-dir", metavar="FOLDER", help="Instead of tools.folder.")
