@@ -24,6 +24,7 @@ ROLES: Mapping[str, frozenset[Role]] = {
     "budget destroy": _OPERATOR,
     "budget verify": _OPERATOR,
     "budget reconcile": _OPERATOR,
+    "budget lint": _OPERATOR,
     "doctor": _RUNTIME | _OPERATOR,
 }
 """Command -> the roles whose tokens it may use. Only the doctor looks at both, one after the other:
