@@ -35,9 +35,11 @@ def checkpoint_policy_of(
 ) -> CheckpointPolicy:
     """Return how checkpoints are made. `every` is the flag.
 
-    A governed project calls no model that nobody named: then the conversation's own sums up.
+    A project with policies calls no model that nobody named: the conversation's own sums up.
     Raises UsageError for a prompt that is not frozen or does not take what it is given.
     """
+    from wai_ops.config.governed import is_governed as has_policies
+
     settings = context.settings.checkpoints
     turns = every_turns_of(every, settings.every_turns)
     policy = CheckpointPolicy(
@@ -45,7 +47,8 @@ def checkpoint_policy_of(
         keep_turns=min(settings.keep_turns, max(1, turns - 1)) if turns else settings.keep_turns,
         max_tokens=settings.max_tokens,
         model=settings.model,
-        uses_own_model=is_governed,
+        # Budgets alone govern a run as well, and let any model be called.
+        uses_own_model=is_governed and has_policies(context.settings, context.cwd),
     )
     if settings.prompt is None:
         return policy
