@@ -40,6 +40,8 @@ CALLS = {
     "budget rollback": ["budget", "rollback", "--yes"],
     "budget destroy": ["budget", "destroy", "--yes"],
     "budget verify": ["budget", "verify", "--no-request"],
+    "budget reconcile": ["budget", "reconcile"],
+    "budget lint": ["budget", "lint", "--remote"],
 }
 """Each declared command as it would be called."""
 
