@@ -14,7 +14,7 @@ function __wai_commands
                 chat 'Talk in a conversation that is kept: message by message, streamed, priced.' \
                 conversations 'List, show, fork, export and delete conversations.' \
                 prompts 'Freeze, review, release and compare prompts.' \
-                tools 'List, check and call the declared tools, under policy.' \
+                tools 'List, check and call tools, under policy.' \
                 policy 'Check, test, explain and backtest policies.' \
                 route 'Explain and backtest which model serves which risk.' \
                 audit 'Verify, prove, anchor and reconstruct recorded decisions.' \
@@ -58,6 +58,7 @@ function __wai_commands
                 log 'Show what happened to a prompt: frozen, approved, released.'
         case 'wai tools'
             printf '%s\t%s\n' \
+                init 'Write a first tool file: one tool that works, and examples of the other kinds.' \
                 list 'List the declared tools: what they reach, and whose policies allow them.' \
                 check 'Check that declared tools can work: files, variables, programs, policies; exit 1 if not.' \
                 call 'Call one tool as a model would: same checks, same records, same answer.'
@@ -91,13 +92,21 @@ function __wai_commands
                 reconcile 'Settle what dead processes, and calls without a price, have set aside.'
         case 'wai budget'
             printf '%s\t%s\n' \
+                alerts 'Tell, once, that budgets reached a share of warn_at or their limit: here and by `alerts:`.' \
                 backtest 'Run recorded calls through the budgets: who is refused, when first, what it saves and loses.' \
+                bound 'Say by how many dollars each guard can be passed at most, and why.' \
+                lint 'Find what budgets do not cover, and what they promise without holding it; exit 1 on errors.' \
                 plan 'Show what a push would change on the gateway, and how each budget is held; change nothing.' \
                 drift 'Say whether the gateway is still as the budgets want it; exit 1 when it is not.' \
                 push 'Bring the gateway to what the budgets want.' \
                 rollback 'Bring our guards back to what they were before the last push; others\' stay as they are.' \
                 destroy 'Remove all our guards from the gateway; others\' stay as they are.' \
-                import 'Take over the objects of the gateway whose names begin with guards.prefix.'
+                import 'Take over the objects of the gateway whose names begin with guards.prefix.' \
+                reconcile 'Compare the ledger with billable usage, charges and prepaid credits, day by day.' \
+                status 'Show what budgets have spent, set aside and left in the windows that run.' \
+                forecast 'Say when budgets will be used up, as an interval, by how they were spent before.' \
+                check 'Judge budgets for CI: PASS, WARN or FAIL; exit 1 when one fails.' \
+                verify 'Probe until guards are really live, and say how long that took; exit 1 when they are not.'
         case 'wai affinity'
             printf '%s\t%s\n' \
                 list 'List the sessions, the most recently used first.' \
@@ -460,6 +469,11 @@ function __wai_options
             printf '%s\t%s\n' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
+        case 'wai tools init'
+            printf '%s\t%s\n' \
+                --tools-dir 'Instead of tools.folder.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
         case 'wai tools list'
             printf '%s\t%s\n' \
                 --tools-dir 'Instead of tools.folder.' \
@@ -483,7 +497,7 @@ function __wai_options
                 -w 'Under whose policy; else the default.' \
                 --tenant 'Who pays.' \
                 -t 'Who pays.' \
-                --risk-tier 'Else the workflow\'s own.' \
+                --risk 'Risk tier; else the policy\'s.' \
                 --data 'A class of data that goes out; repeatable.' \
                 --tools-dir 'Instead of tools.folder.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
@@ -717,6 +731,14 @@ function __wai_options
             printf '%s\t%s\n' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
+        case 'wai budget alerts'
+            printf '%s\t%s\n' \
+                --test 'Send each channel a test; note nothing.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
         case 'wai budget backtest'
             printf '%s\t%s\n' \
                 --window 'How far back; or --since.' \
@@ -729,6 +751,36 @@ function __wai_options
                 --calls 'One row for each call that would have been refused.' \
                 --format 'How rows come out.' \
                 -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget bound'
+            printf '%s\t%s\n' \
+                --concurrency 'Calls at once; else as recorded.' \
+                --rate 'Calls that begin in a second; else as recorded.' \
+                --worst-request 'The dearest call; else by price.' \
+                --settle-delay 'Seconds until a cost is counted; else 60.' \
+                --propagation 'Seconds until a push holds; else by form.' \
+                --window 'How far back to measure; or --since.' \
+                --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
+                --until 'Up to, exclusive: as --since.' \
+                --where 'Only these calls; KEY!=VALUE for all but these.' \
+                --factors 'Every number, its source and what it rests on.' \
+                --measure 'What a burst on an emulator really does, beside it.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget lint'
+            printf '%s\t%s\n' \
+                --window 'How far back calls are looked at.' \
+                --remote 'Read the gateway too: needs the operator token.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --strict 'Exit 1 on warnings, too.' \
+                --rules 'List the rules instead.' \
+                --format 'How findings come out.' \
+                -f 'How findings come out.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
@@ -794,6 +846,54 @@ function __wai_options
                 --rate-limit 'Also the gateway\'s rate limit.' \
                 --dry-run 'Show what would be done; change nothing.' \
                 --local 'Use the local emulator: no account, nothing billed.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget reconcile'
+            printf '%s\t%s\n' \
+                --month 'Else this month, until now.' \
+                --metric 'What the bill calls neurons, if you know.' \
+                --tolerance 'A day agrees within this share.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget status'
+            printf '%s\t%s\n' \
+                --watch 'Show it again and again, until Ctrl-C.' \
+                --interval 'Seconds between two looks.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget forecast'
+            printf '%s\t%s\n' \
+                --history 'How long a past is drawn from.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget check'
+            printf '%s\t%s\n' \
+                --history 'How long a past is drawn from.' \
+                --strict 'A WARN exits 1 as well.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
+                --json 'Print one JSON object on stdout; see wai schema.' \
+                --help 'Show this message and exit.' \
+                -h 'Show this message and exit.'
+        case 'wai budget verify'
+            printf '%s\t%s\n' \
+                --timeout 'Give up after so long: 90s, 20m.' \
+                --interval 'Between two calls of a probe.' \
+                --no-request 'Look and simulate; push no probe, call no model.' \
+                --local 'Use the local emulator: no account, nothing billed.' \
+                --format 'How rows come out.' \
+                -f 'How rows come out.' \
                 --json 'Print one JSON object on stdout; see wai schema.' \
                 --help 'Show this message and exit.' \
                 -h 'Show this message and exit.'
@@ -1342,7 +1442,7 @@ function __wai_kind
             printf '%s\n' choice family tool
         case 'wai logs export --grain'
             printf '%s\n' choice hour day
-        case 'wai run --risk' 'wai chat --risk' 'wai tools call --risk-tier' 'wai route explain --risk'
+        case 'wai run --risk' 'wai chat --risk' 'wai tools call --risk' 'wai route explain --risk'
             printf '%s\n' choice low medium high
         case 'wai conversations export --format' 'wai conversations export -f'
             printf '%s\n' choice md json jsonl
@@ -1356,11 +1456,11 @@ function __wai_kind
             printf '%s\n' choice parquet jsonl csv focus otlp
         case 'wai prompts verify --format' 'wai prompts verify -f' 'wai budget plan --format' 'wai budget plan -f' 'wai budget drift --format' 'wai budget drift -f' 'wai budget push --format' 'wai budget push -f' 'wai budget rollback --format' 'wai budget rollback -f' 'wai budget destroy --format' 'wai budget destroy -f'
             printf '%s\n' choice table json github
-        case 'wai doctor --format' 'wai doctor -f' 'wai conversations list --format' 'wai conversations list -f' 'wai prompts freeze --format' 'wai prompts freeze -f' 'wai prompts label --format' 'wai prompts label -f' 'wai prompts list --format' 'wai prompts list -f' 'wai prompts log --format' 'wai prompts log -f' 'wai tools list --format' 'wai tools list -f' 'wai tools check --format' 'wai tools check -f' 'wai policy show --format' 'wai policy show -f' 'wai policy check-url --format' 'wai policy check-url -f' 'wai policy test --format' 'wai policy test -f' 'wai policy diff --format' 'wai policy diff -f' 'wai policy backtest --format' 'wai policy backtest -f' 'wai route backtest --format' 'wai route backtest -f' 'wai audit show --format' 'wai audit show -f' 'wai audit reconstruct --format' 'wai audit reconstruct -f' 'wai audit verify --format' 'wai audit verify -f' 'wai envelope show --format' 'wai envelope show -f' 'wai envelope reconcile --format' 'wai envelope reconcile -f' 'wai budget backtest --format' 'wai budget backtest -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai report failures --format' 'wai report failures -f' 'wai report affinity --format' 'wai report affinity -f' 'wai report cache --format' 'wai report cache -f' 'wai report slo --format' 'wai report slo -f' 'wai report tools --format' 'wai report tools -f' 'wai report prompts --format' 'wai report prompts -f' 'wai report kpi --format' 'wai report kpi -f' 'wai report audit-cost --format' 'wai report audit-cost -f' 'wai report anomalies --format' 'wai report anomalies -f' 'wai report timeline --format' 'wai report timeline -f' 'wai report baseline --format' 'wai report baseline -f' 'wai logs audit --format' 'wai logs audit -f' 'wai logs status --format' 'wai logs status -f' 'wai outcomes list --format' 'wai outcomes list -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
+        case 'wai doctor --format' 'wai doctor -f' 'wai conversations list --format' 'wai conversations list -f' 'wai prompts freeze --format' 'wai prompts freeze -f' 'wai prompts label --format' 'wai prompts label -f' 'wai prompts list --format' 'wai prompts list -f' 'wai prompts log --format' 'wai prompts log -f' 'wai tools list --format' 'wai tools list -f' 'wai tools check --format' 'wai tools check -f' 'wai policy show --format' 'wai policy show -f' 'wai policy check-url --format' 'wai policy check-url -f' 'wai policy test --format' 'wai policy test -f' 'wai policy diff --format' 'wai policy diff -f' 'wai policy backtest --format' 'wai policy backtest -f' 'wai route backtest --format' 'wai route backtest -f' 'wai audit show --format' 'wai audit show -f' 'wai audit reconstruct --format' 'wai audit reconstruct -f' 'wai audit verify --format' 'wai audit verify -f' 'wai envelope show --format' 'wai envelope show -f' 'wai envelope reconcile --format' 'wai envelope reconcile -f' 'wai budget alerts --format' 'wai budget alerts -f' 'wai budget backtest --format' 'wai budget backtest -f' 'wai budget bound --format' 'wai budget bound -f' 'wai budget reconcile --format' 'wai budget reconcile -f' 'wai budget status --format' 'wai budget status -f' 'wai budget forecast --format' 'wai budget forecast -f' 'wai budget check --format' 'wai budget check -f' 'wai budget verify --format' 'wai budget verify -f' 'wai affinity list --format' 'wai affinity list -f' 'wai report cost --format' 'wai report cost -f' 'wai report failures --format' 'wai report failures -f' 'wai report affinity --format' 'wai report affinity -f' 'wai report cache --format' 'wai report cache -f' 'wai report slo --format' 'wai report slo -f' 'wai report tools --format' 'wai report tools -f' 'wai report prompts --format' 'wai report prompts -f' 'wai report kpi --format' 'wai report kpi -f' 'wai report audit-cost --format' 'wai report audit-cost -f' 'wai report anomalies --format' 'wai report anomalies -f' 'wai report timeline --format' 'wai report timeline -f' 'wai report baseline --format' 'wai report baseline -f' 'wai logs audit --format' 'wai logs audit -f' 'wai logs status --format' 'wai logs status -f' 'wai outcomes list --format' 'wai outcomes list -f' 'wai ledger status --format' 'wai ledger status -f' 'wai ledger sql --format' 'wai ledger sql -f' 'wai models list --format' 'wai models list -f' 'wai models show --format' 'wai models show -f' 'wai models sync --format' 'wai models sync -f' 'wai config show --format' 'wai config show -f' 'wai emulator truth --format' 'wai emulator truth -f'
             printf '%s\n' choice table json jsonl csv md html
         case 'wai prompts compare --format' 'wai prompts compare -f' 'wai prompts diff --format' 'wai prompts diff -f'
             printf '%s\n' choice table json md github
-        case 'wai prompts lint --format' 'wai prompts lint -f' 'wai policy lint --format' 'wai policy lint -f'
+        case 'wai prompts lint --format' 'wai prompts lint -f' 'wai policy lint --format' 'wai policy lint -f' 'wai budget lint --format' 'wai budget lint -f'
             printf '%s\n' choice table json sarif github
         case 'wai emulator truth --by'
             printf '%s\n' choice tenant workflow model prompt status_code cached
@@ -1376,7 +1476,7 @@ function __wai_kind
             printf '%s\n' conversation
         case 'wai run --tools-dir' 'wai chat --tools-dir' 'wai route explain --policies' 'wai route backtest --candidate' 'wai audit export-tiles 1' 'wai emulator serve --state' 'wai emulator env --state' 'wai emulator set --state' 'wai emulator truth --state' 'wai emulator restart-replica --state'
             printf '%s\n' directory
-        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai conversations export --output' 'wai conversations export -o' 'wai prompts compare --dataset' 'wai prompts compare -d' 'wai prompts diff --tokenizer' 'wai prompts import 1' 'wai prompts import 2' 'wai prompts import 3' 'wai prompts import 4' 'wai prompts import 5' 'wai prompts import 6' 'wai prompts import 7' 'wai prompts import 8' 'wai prompts import 9' 'wai prompts render --values' 'wai tools list --tools-dir' 'wai tools check --tools-dir' 'wai tools call --tools-dir' 'wai policy explain --action' 'wai audit verify 1' 'wai audit prove --against' 'wai audit prove --check' 'wai audit keygen --out' 'wai audit keygen -o' 'wai audit checkpoint --key-file' 'wai budget plan --output' 'wai budget plan -o' 'wai budget push 1' 'wai report cost --output' 'wai report cost -o' 'wai report failures --output' 'wai report failures -o' 'wai report affinity --output' 'wai report affinity -o' 'wai report cache --output' 'wai report cache -o' 'wai report slo --output' 'wai report slo -o' 'wai report tools --output' 'wai report tools -o' 'wai report prompts --output' 'wai report prompts -o' 'wai report kpi --output' 'wai report kpi -o' 'wai report audit-cost --output' 'wai report audit-cost -o' 'wai report anomalies --output' 'wai report anomalies -o' 'wai report timeline --output' 'wai report timeline -o' 'wai report baseline --output' 'wai report baseline -o' 'wai report html --output' 'wai report html -o' 'wai logs audit 1' 'wai logs audit 2' 'wai logs audit 3' 'wai logs audit 4' 'wai logs audit 5' 'wai logs audit 6' 'wai logs audit 7' 'wai logs audit 8' 'wai logs audit 9' 'wai logs import --private-key' 'wai logs export --output' 'wai logs export -o' 'wai outcomes import 1' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1' 'wai redact 1' 'wai redact 2' 'wai redact 3' 'wai redact 4' 'wai redact 5' 'wai redact 6' 'wai redact 7' 'wai redact 8' 'wai redact 9'
+        case 'wai init 1' 'wai run --json-schema' 'wai run --tools' 'wai conversations export --output' 'wai conversations export -o' 'wai prompts compare --dataset' 'wai prompts compare -d' 'wai prompts diff --tokenizer' 'wai prompts import 1' 'wai prompts import 2' 'wai prompts import 3' 'wai prompts import 4' 'wai prompts import 5' 'wai prompts import 6' 'wai prompts import 7' 'wai prompts import 8' 'wai prompts import 9' 'wai prompts render --values' 'wai tools init --tools-dir' 'wai tools list --tools-dir' 'wai tools check --tools-dir' 'wai tools call --tools-dir' 'wai policy explain --action' 'wai audit verify 1' 'wai audit prove --against' 'wai audit prove --check' 'wai audit keygen --out' 'wai audit keygen -o' 'wai audit checkpoint --key-file' 'wai budget plan --output' 'wai budget plan -o' 'wai budget push 1' 'wai report cost --output' 'wai report cost -o' 'wai report failures --output' 'wai report failures -o' 'wai report affinity --output' 'wai report affinity -o' 'wai report cache --output' 'wai report cache -o' 'wai report slo --output' 'wai report slo -o' 'wai report tools --output' 'wai report tools -o' 'wai report prompts --output' 'wai report prompts -o' 'wai report kpi --output' 'wai report kpi -o' 'wai report audit-cost --output' 'wai report audit-cost -o' 'wai report anomalies --output' 'wai report anomalies -o' 'wai report timeline --output' 'wai report timeline -o' 'wai report baseline --output' 'wai report baseline -o' 'wai report html --output' 'wai report html -o' 'wai logs audit 1' 'wai logs audit 2' 'wai logs audit 3' 'wai logs audit 4' 'wai logs audit 5' 'wai logs audit 6' 'wai logs audit 7' 'wai logs audit 8' 'wai logs audit 9' 'wai logs import --private-key' 'wai logs export --output' 'wai logs export -o' 'wai outcomes import 1' 'wai ledger export --output' 'wai ledger export -o' 'wai config validate 1' 'wai emulator serve --config' 'wai emulator record --to' 'wai emulator replay 1' 'wai redact 1' 'wai redact 2' 'wai redact 3' 'wai redact 4' 'wai redact 5' 'wai redact 6' 'wai redact 7' 'wai redact 8' 'wai redact 9'
             printf '%s\n' file
         case 'wai run --model' 'wai run -m' 'wai chat --model' 'wai chat -m' 'wai prompts compare --model' 'wai prompts compare -m' 'wai prompts import --model' 'wai policy init --model' 'wai policy explain --model' 'wai models show 1'
             printf '%s\n' model
@@ -1384,7 +1484,7 @@ function __wai_kind
             printf '%s\n' prompt
         case 'wai run --tenant' 'wai run -t' 'wai chat --tenant' 'wai chat -t' 'wai conversations list --tenant' 'wai conversations list -t' 'wai prompts compare --tenant' 'wai prompts compare -t' 'wai tools call --tenant' 'wai tools call -t' 'wai route explain --tenant' 'wai audit show --tenant' 'wai audit show -t' 'wai audit reconstruct --tenant' 'wai audit reconstruct -t' 'wai report timeline --tenant' 'wai report timeline -t' 'wai outcomes record --tenant' 'wai outcomes record -t' 'wai outcomes import --tenant' 'wai outcomes import -t' 'wai outcomes list --tenant' 'wai outcomes list -t'
             printf '%s\n' tenant
-        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run --tool' 'wai run --checkpoint-every' 'wai run --justification' 'wai run --data' 'wai run --budget-wait' 'wai run 1' 'wai chat --system' 'wai chat -s' 'wai chat --var' 'wai chat --max-tokens' 'wai chat --temperature' 'wai chat --seed' 'wai chat --checkpoint-every' 'wai chat --tool' 'wai chat --justification' 'wai conversations list --limit' 'wai conversations list -n' 'wai conversations fork --at' 'wai conversations fork 2' 'wai conversations delete 1' 'wai conversations delete 2' 'wai conversations delete 3' 'wai conversations delete 4' 'wai conversations delete 5' 'wai conversations delete 6' 'wai conversations delete 7' 'wai conversations delete 8' 'wai conversations delete 9' 'wai conversations prune --older-than' 'wai prompts compare --parallel' 'wai prompts compare --max-cost' 'wai prompts compare --max-pass-drop' 'wai prompts compare --max-cost-rise' 'wai prompts compare --max-latency-rise' 'wai prompts compare 1' 'wai prompts compare 2' 'wai prompts diff --window' 'wai prompts diff --assume' 'wai prompts diff --var' 'wai prompts diff --changing' 'wai prompts diff --block-tokens' 'wai prompts diff 1' 'wai prompts diff 2' 'wai prompts freeze --message' 'wai prompts freeze -m' 'wai prompts freeze --author' 'wai prompts freeze 1' 'wai prompts freeze 2' 'wai prompts freeze 3' 'wai prompts freeze 4' 'wai prompts freeze 5' 'wai prompts freeze 6' 'wai prompts freeze 7' 'wai prompts freeze 8' 'wai prompts freeze 9' 'wai prompts lint 1' 'wai prompts lint 2' 'wai prompts lint 3' 'wai prompts lint 4' 'wai prompts lint 5' 'wai prompts lint 6' 'wai prompts lint 7' 'wai prompts lint 8' 'wai prompts lint 9' 'wai prompts promote --message' 'wai prompts promote -m' 'wai prompts promote --approved-by' 'wai prompts promote --author' 'wai prompts promote 1' 'wai prompts promote 2' 'wai prompts promote 3' 'wai prompts rollback --message' 'wai prompts rollback -m' 'wai prompts rollback --approved-by' 'wai prompts rollback --author' 'wai prompts rollback 1' 'wai prompts rollback 2' 'wai prompts canary --percent' 'wai prompts canary --stop' 'wai prompts canary --approved-by' 'wai prompts canary --author' 'wai prompts canary 1' 'wai prompts canary 2' 'wai prompts canary 3' 'wai prompts label --remove' 'wai prompts label --message' 'wai prompts label -m' 'wai prompts label --approved-by' 'wai prompts label --author' 'wai prompts label 1' 'wai prompts show 1' 'wai prompts render --var' 'wai prompts render 1' 'wai prompts log 1' 'wai tools check 1' 'wai tools check 2' 'wai tools check 3' 'wai tools check 4' 'wai tools check 5' 'wai tools check 6' 'wai tools check 7' 'wai tools check 8' 'wai tools check 9' 'wai tools call --data' 'wai tools call 1' 'wai tools call 2' 'wai policy explain --tool' 'wai policy explain --arg' 'wai policy explain --url' 'wai policy explain --method' 'wai policy explain --change' 'wai policy explain --risk' 'wai policy explain --role' 'wai policy explain --data' 'wai policy explain --approved-by' 'wai policy check-url --method' 'wai policy check-url --tool' 'wai policy check-url 1' 'wai policy check-url 2' 'wai policy check-url 3' 'wai policy check-url 4' 'wai policy check-url 5' 'wai policy check-url 6' 'wai policy check-url 7' 'wai policy check-url 8' 'wai policy check-url 9' 'wai policy diff 1' 'wai policy diff 2' 'wai policy backtest --candidate' 'wai policy backtest --since' 'wai policy backtest --until' 'wai route explain --input-tokens' 'wai route explain --output-tokens' 'wai route explain --budget-used' 'wai route explain --on' 'wai route explain --cached-tokens' 'wai route explain --failure' 'wai route backtest --since' 'wai route backtest --until' 'wai audit show --since' 'wai audit show --until' 'wai audit show --limit' 'wai audit show 1' 'wai audit reconstruct --run' 'wai audit reconstruct --key' 'wai audit verify --key' 'wai audit verify --anchor' 'wai audit verify --endpoint-url' 'wai audit prove --key' 'wai audit prove 1' 'wai audit export-tiles --key' 'wai audit keygen --name' 'wai audit keygen -n' 'wai audit anchor --to' 'wai audit anchor --key' 'wai audit anchor --endpoint-url' 'wai envelope show 1' 'wai budget backtest --window' 'wai budget backtest --since' 'wai budget backtest --until' 'wai budget backtest --where' 'wai budget backtest --settle-delay' 'wai budget push --justification' 'wai budget rollback --justification' 'wai budget destroy --justification' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai report cost --where' 'wai report cost --compare' 'wai report cost --fail-on' 'wai report failures --since' 'wai report failures --until' 'wai report failures --where' 'wai report failures --compare' 'wai report failures --fail-on' 'wai report affinity --since' 'wai report affinity --until' 'wai report affinity --where' 'wai report affinity --compare' 'wai report affinity --fail-on' 'wai report cache --since' 'wai report cache --until' 'wai report cache --where' 'wai report cache --compare' 'wai report cache --fail-on' 'wai report slo --since' 'wai report slo --until' 'wai report slo --where' 'wai report slo --compare' 'wai report slo --fail-on' 'wai report tools --since' 'wai report tools --until' 'wai report tools --where' 'wai report tools --compare' 'wai report tools --fail-on' 'wai report prompts --promotion' 'wai report prompts --versions' 'wai report prompts --since' 'wai report prompts --until' 'wai report prompts --where' 'wai report prompts --compare' 'wai report prompts --fail-on' 'wai report kpi --since' 'wai report kpi --until' 'wai report kpi --where' 'wai report kpi --compare' 'wai report kpi --fail-on' 'wai report audit-cost --fail-above' 'wai report audit-cost --since' 'wai report audit-cost --until' 'wai report audit-cost --where' 'wai report audit-cost --compare' 'wai report audit-cost --fail-on' 'wai report anomalies --since' 'wai report anomalies --until' 'wai report anomalies --where' 'wai report anomalies --compare' 'wai report anomalies --fail-on' 'wai report timeline --fail-on' 'wai report baseline --since' 'wai report baseline --until' 'wai report baseline --where' 'wai report baseline 1' 'wai report baseline 2' 'wai report baseline 3' 'wai report baseline 4' 'wai report baseline 5' 'wai report baseline 6' 'wai report baseline 7' 'wai report baseline 8' 'wai report baseline 9' 'wai report html --since' 'wai report html --until' 'wai report html --where' 'wai logs import --gateway' 'wai logs import --endpoint-url' 'wai logs import 1' 'wai logs import 2' 'wai logs import 3' 'wai logs import 4' 'wai logs import 5' 'wai logs import 6' 'wai logs import 7' 'wai logs import 8' 'wai logs import 9' 'wai logs export --since' 'wai logs export --until' 'wai logs export --where' 'wai logs prune --before' 'wai logs pull --since' 'wai logs pull --until' 'wai logs pull --gateway' 'wai logs pull --bodies' 'wai logs pull --rate' 'wai logs pull --parallel' 'wai logs status --since' 'wai logs status --until' 'wai logs status --gateway' 'wai outcomes record --value' 'wai outcomes record --note' 'wai outcomes record --at' 'wai outcomes record 2' 'wai outcomes feedback --since' 'wai outcomes feedback --until' 'wai outcomes list --since' 'wai outcomes list --until' 'wai outcomes list --outcome' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
+        case 'wai run --var' 'wai run --system' 'wai run -s' 'wai run --max-tokens' 'wai run --temperature' 'wai run --seed' 'wai run --tool' 'wai run --checkpoint-every' 'wai run --justification' 'wai run --data' 'wai run --budget-wait' 'wai run 1' 'wai chat --system' 'wai chat -s' 'wai chat --var' 'wai chat --max-tokens' 'wai chat --temperature' 'wai chat --seed' 'wai chat --checkpoint-every' 'wai chat --tool' 'wai chat --justification' 'wai conversations list --limit' 'wai conversations list -n' 'wai conversations fork --at' 'wai conversations fork 2' 'wai conversations delete 1' 'wai conversations delete 2' 'wai conversations delete 3' 'wai conversations delete 4' 'wai conversations delete 5' 'wai conversations delete 6' 'wai conversations delete 7' 'wai conversations delete 8' 'wai conversations delete 9' 'wai conversations prune --older-than' 'wai prompts compare --parallel' 'wai prompts compare --max-cost' 'wai prompts compare --max-pass-drop' 'wai prompts compare --max-cost-rise' 'wai prompts compare --max-latency-rise' 'wai prompts compare 1' 'wai prompts compare 2' 'wai prompts diff --window' 'wai prompts diff --assume' 'wai prompts diff --var' 'wai prompts diff --changing' 'wai prompts diff --block-tokens' 'wai prompts diff 1' 'wai prompts diff 2' 'wai prompts freeze --message' 'wai prompts freeze -m' 'wai prompts freeze --author' 'wai prompts freeze 1' 'wai prompts freeze 2' 'wai prompts freeze 3' 'wai prompts freeze 4' 'wai prompts freeze 5' 'wai prompts freeze 6' 'wai prompts freeze 7' 'wai prompts freeze 8' 'wai prompts freeze 9' 'wai prompts lint 1' 'wai prompts lint 2' 'wai prompts lint 3' 'wai prompts lint 4' 'wai prompts lint 5' 'wai prompts lint 6' 'wai prompts lint 7' 'wai prompts lint 8' 'wai prompts lint 9' 'wai prompts promote --message' 'wai prompts promote -m' 'wai prompts promote --approved-by' 'wai prompts promote --author' 'wai prompts promote 1' 'wai prompts promote 2' 'wai prompts promote 3' 'wai prompts rollback --message' 'wai prompts rollback -m' 'wai prompts rollback --approved-by' 'wai prompts rollback --author' 'wai prompts rollback 1' 'wai prompts rollback 2' 'wai prompts canary --percent' 'wai prompts canary --stop' 'wai prompts canary --approved-by' 'wai prompts canary --author' 'wai prompts canary 1' 'wai prompts canary 2' 'wai prompts canary 3' 'wai prompts label --remove' 'wai prompts label --message' 'wai prompts label -m' 'wai prompts label --approved-by' 'wai prompts label --author' 'wai prompts label 1' 'wai prompts show 1' 'wai prompts render --var' 'wai prompts render 1' 'wai prompts log 1' 'wai tools check 1' 'wai tools check 2' 'wai tools check 3' 'wai tools check 4' 'wai tools check 5' 'wai tools check 6' 'wai tools check 7' 'wai tools check 8' 'wai tools check 9' 'wai tools call --data' 'wai tools call 1' 'wai tools call 2' 'wai policy explain --tool' 'wai policy explain --arg' 'wai policy explain --url' 'wai policy explain --method' 'wai policy explain --change' 'wai policy explain --risk' 'wai policy explain --role' 'wai policy explain --data' 'wai policy explain --approved-by' 'wai policy check-url --method' 'wai policy check-url --tool' 'wai policy check-url 1' 'wai policy check-url 2' 'wai policy check-url 3' 'wai policy check-url 4' 'wai policy check-url 5' 'wai policy check-url 6' 'wai policy check-url 7' 'wai policy check-url 8' 'wai policy check-url 9' 'wai policy diff 1' 'wai policy diff 2' 'wai policy backtest --candidate' 'wai policy backtest --since' 'wai policy backtest --until' 'wai route explain --input-tokens' 'wai route explain --output-tokens' 'wai route explain --budget-used' 'wai route explain --on' 'wai route explain --cached-tokens' 'wai route explain --failure' 'wai route backtest --since' 'wai route backtest --until' 'wai audit show --since' 'wai audit show --until' 'wai audit show --limit' 'wai audit show 1' 'wai audit reconstruct --run' 'wai audit reconstruct --key' 'wai audit verify --key' 'wai audit verify --anchor' 'wai audit verify --endpoint-url' 'wai audit prove --key' 'wai audit prove 1' 'wai audit export-tiles --key' 'wai audit keygen --name' 'wai audit keygen -n' 'wai audit anchor --to' 'wai audit anchor --key' 'wai audit anchor --endpoint-url' 'wai envelope show 1' 'wai budget backtest --window' 'wai budget backtest --since' 'wai budget backtest --until' 'wai budget backtest --where' 'wai budget backtest --settle-delay' 'wai budget bound --concurrency' 'wai budget bound --rate' 'wai budget bound --worst-request' 'wai budget bound --settle-delay' 'wai budget bound --propagation' 'wai budget bound --window' 'wai budget bound --since' 'wai budget bound --until' 'wai budget bound --where' 'wai budget lint --window' 'wai budget push --justification' 'wai budget rollback --justification' 'wai budget destroy --justification' 'wai budget reconcile --month' 'wai budget reconcile --metric' 'wai budget reconcile --tolerance' 'wai budget status --interval' 'wai budget status 1' 'wai budget forecast --history' 'wai budget forecast 1' 'wai budget check --history' 'wai budget check 1' 'wai budget verify --timeout' 'wai budget verify --interval' 'wai budget verify 1' 'wai budget verify 2' 'wai budget verify 3' 'wai budget verify 4' 'wai budget verify 5' 'wai budget verify 6' 'wai budget verify 7' 'wai budget verify 8' 'wai budget verify 9' 'wai affinity show 1' 'wai affinity rotate 1' 'wai report cost --since' 'wai report cost --until' 'wai report cost --where' 'wai report cost --compare' 'wai report cost --fail-on' 'wai report failures --since' 'wai report failures --until' 'wai report failures --where' 'wai report failures --compare' 'wai report failures --fail-on' 'wai report affinity --since' 'wai report affinity --until' 'wai report affinity --where' 'wai report affinity --compare' 'wai report affinity --fail-on' 'wai report cache --since' 'wai report cache --until' 'wai report cache --where' 'wai report cache --compare' 'wai report cache --fail-on' 'wai report slo --since' 'wai report slo --until' 'wai report slo --where' 'wai report slo --compare' 'wai report slo --fail-on' 'wai report tools --since' 'wai report tools --until' 'wai report tools --where' 'wai report tools --compare' 'wai report tools --fail-on' 'wai report prompts --promotion' 'wai report prompts --versions' 'wai report prompts --since' 'wai report prompts --until' 'wai report prompts --where' 'wai report prompts --compare' 'wai report prompts --fail-on' 'wai report kpi --since' 'wai report kpi --until' 'wai report kpi --where' 'wai report kpi --compare' 'wai report kpi --fail-on' 'wai report audit-cost --fail-above' 'wai report audit-cost --since' 'wai report audit-cost --until' 'wai report audit-cost --where' 'wai report audit-cost --compare' 'wai report audit-cost --fail-on' 'wai report anomalies --since' 'wai report anomalies --until' 'wai report anomalies --where' 'wai report anomalies --compare' 'wai report anomalies --fail-on' 'wai report timeline --fail-on' 'wai report baseline --since' 'wai report baseline --until' 'wai report baseline --where' 'wai report baseline 1' 'wai report baseline 2' 'wai report baseline 3' 'wai report baseline 4' 'wai report baseline 5' 'wai report baseline 6' 'wai report baseline 7' 'wai report baseline 8' 'wai report baseline 9' 'wai report html --since' 'wai report html --until' 'wai report html --where' 'wai logs import --gateway' 'wai logs import --endpoint-url' 'wai logs import 1' 'wai logs import 2' 'wai logs import 3' 'wai logs import 4' 'wai logs import 5' 'wai logs import 6' 'wai logs import 7' 'wai logs import 8' 'wai logs import 9' 'wai logs export --since' 'wai logs export --until' 'wai logs export --where' 'wai logs prune --before' 'wai logs pull --since' 'wai logs pull --until' 'wai logs pull --gateway' 'wai logs pull --bodies' 'wai logs pull --rate' 'wai logs pull --parallel' 'wai logs status --since' 'wai logs status --until' 'wai logs status --gateway' 'wai outcomes record --value' 'wai outcomes record --note' 'wai outcomes record --at' 'wai outcomes record 2' 'wai outcomes feedback --since' 'wai outcomes feedback --until' 'wai outcomes list --since' 'wai outcomes list --until' 'wai outcomes list --outcome' 'wai ledger sql 1' 'wai models list --search' 'wai models list -s' 'wai models list --task' 'wai emulator serve --port' 'wai emulator serve --backend' 'wai emulator set 1' 'wai emulator set 2' 'wai emulator set 3' 'wai emulator set 4' 'wai emulator set 5' 'wai emulator set 6' 'wai emulator set 7' 'wai emulator set 8' 'wai emulator set 9' 'wai emulator restart-replica 1' 'wai emulator record --target' 'wai emulator record --port' 'wai emulator replay --speed' 'wai emulator replay --port' 'wai schema 1' 'wai schema 2' 'wai schema 3' 'wai schema 4' 'wai schema 5' 'wai schema 6' 'wai schema 7' 'wai schema 8' 'wai schema 9'
             printf '%s\n' text
         case 'wai run --workflow' 'wai run -w' 'wai chat --workflow' 'wai chat -w' 'wai conversations list --workflow' 'wai conversations list -w' 'wai tools call --workflow' 'wai tools call -w' 'wai policy init --workflow' 'wai policy init -w' 'wai policy show 1' 'wai policy explain --workflow' 'wai policy explain -w' 'wai policy check-url --workflow' 'wai policy check-url -w' 'wai policy test --workflow' 'wai policy test -w' 'wai policy backtest --workflow' 'wai policy backtest -w' 'wai route explain --workflow' 'wai route explain -w' 'wai route backtest --workflow' 'wai route backtest -w' 'wai audit show --workflow' 'wai audit show -w' 'wai audit reconstruct --workflow' 'wai audit reconstruct -w' 'wai report timeline --workflow' 'wai report timeline -w' 'wai outcomes record --workflow' 'wai outcomes record -w' 'wai outcomes import --workflow' 'wai outcomes import -w' 'wai outcomes list --workflow' 'wai outcomes list -w'
             printf '%s\n' workflow
