@@ -3,7 +3,9 @@
 import json
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -89,13 +91,16 @@ def traffic(count: int, seed: int = 3) -> list[Sent]:
     ]
 
 
-def send(gateway: Gateway, calls: Sequence[Sent]) -> dict[str, int]:
+def send(gateway: Gateway, calls: Sequence[Sent], *, workers: int = 1) -> dict[str, int]:
     """Conversation -> status."""
     emulator = gateway.emulator
     url = f"{emulator.base_url}/accounts/{emulator.account_id}/ai/v1/chat/completions"
-    found = {}
-    with httpx.Client(trust_env=False, timeout=30) as client:
-        for each in calls:
+    with (
+        httpx.Client(trust_env=False, timeout=60) as client,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+
+        def one(each: Sent) -> tuple[str, int]:
             text = f"{each.number} " + " ".join(f"w{each.number}x{i}" for i in range(each.words))
             answer = client.post(
                 url,
@@ -107,8 +112,9 @@ def send(gateway: Gateway, calls: Sequence[Sent]) -> dict[str, int]:
                     "cf-aig-metadata": to_header(each.labels),
                 },
             )
-            found[each.labels.conversation_id] = answer.status_code
-    return found
+            return each.labels.conversation_id, answer.status_code
+
+        return dict(pool.map(one, calls))
 
 
 def _messages(text: str) -> list[dict[str, str]]:
@@ -141,3 +147,46 @@ def test_the_same_calls_are_refused(budget_emulator: WaiEmulator, wai: Wai, name
     really = {name for name, status in statuses.items() if status != 200}
     assert predicted == really
     assert 10 < len(really) < len(calls) - 10
+
+
+def test_rules_that_count_late_differ_by_no_more_than_the_bound(
+    budget_emulator: WaiEmulator, wai: Wai
+) -> None:
+    """Many calls at once, costs seen half a second late: who is refused depends on chance."""
+    calls, delay = traffic(160, seed=5), {"spend.settle_delay_ms": 500}
+    budgets = {
+        "each": {
+            "per": ["tenant"],
+            "limit_usd": "0.0004",
+            "window": "daily",
+            "alignment": "rolling",
+            "enforce": ["spend_limit"],
+        }
+    }
+    write_budgets(wai.folder, budgets, logs={"hold_back_s": 0})
+    wai.environ.update(budget_emulator.environ)
+    with new_gateway(budget_emulator) as gateway, budget_emulator.knobs.changed(delay):
+        assert set(send(gateway, calls, workers=6).values()) == {200}
+        assert wai("logs", "pull").exit_code == 0
+        whole = spent_by_tenant(budget_emulator)
+    late = ("--settle-delay", "0.5")
+    table = json.loads(wai("budget", "backtest", *late, "--all", "--json").stdout)
+    predicted = {
+        row["bucket"].removeprefix("tenant="): Decimal(row["saved_usd"]) for row in table["rows"]
+    }
+    (bound,) = json.loads(wai("budget", "bound", *late, "--json").stdout)["rows"]
+
+    with new_gateway(budget_emulator) as gateway, budget_emulator.knobs.changed(delay):
+        assert wai("budget", "push", "--yes").exit_code == 0
+        statuses = send(gateway, calls, workers=6)
+        really = spent_by_tenant(budget_emulator)
+    assert 429 in statuses.values()
+    for tenant, cost in whole.items():
+        difference = abs(really[tenant] - (cost - predicted[tenant]))
+        assert difference <= Decimal(bound["overshoot_usd"])
+        assert really[tenant] <= Decimal("0.0004") + Decimal(bound["overshoot_usd"])
+
+
+def spent_by_tenant(emulator: WaiEmulator) -> dict[str, Decimal]:
+    """By the emulator's own meter."""
+    return {row["tenant"]: Decimal(row["cost_usd"]) for row in emulator.truth("tenant")}
