@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from wai_ops.runtime.compare_journal import Journal
     from wai_ops.runtime.compare_plan import ComparePlan, Planner
     from wai_ops.runtime.compare_result import CompareResult
+    from wai_ops.runtime.governed import Governance
+    from wai_ops.runtime.keeping import Keeper
     from wai_ops.runtime.prompt_compare import Ran
+    from wai_ops.state.live import LiveState
 
 
 class CompareFormat(StrEnum):
@@ -253,6 +256,7 @@ def _run(
     local: bool,
 ) -> "tuple[Ran, Decimal]":
     from wai_ops.cli.prompts_compare_progress import watch_compare
+    from wai_ops.cli.run_governance import Said, governance_of, registry_of
     from wai_ops.cli.run_service import service_of, surroundings_of
     from wai_ops.cli.target import open_connection
     from wai_ops.config.credentials import Role
@@ -260,11 +264,20 @@ def _run(
     from wai_ops.runtime.purse import Purse
 
     purse = Purse(ceiling, spent_usd=journal.spent_usd)
+    said = Said(justification=f"comparison {plan.id}")
+    registry = registry_of(context, Said())
     with (
         open_connection(context, role=Role.RUNTIME, local=local) as connection,
         watch_compare(context) as progress,
     ):
         service = patient(service_of(context, connection))
+
+        def govern(live: "LiveState", keeper: "Keeper") -> "Governance":
+            assert registry is not None
+            return governance_of(
+                context, registry, said, live=live, keeper=keeper, token=service.token
+            )
+
         comparison = Comparison(
             plan=plan,
             planner=planner,
@@ -274,6 +287,7 @@ def _run(
             journal=journal,
             purse=purse,
             progress=progress,
+            govern=None if registry is None else govern,
         )
         return comparison.run(parallel), purse.spent_usd
 

@@ -178,6 +178,10 @@ class Planner:
             schema=use.schema,
             tools=use.tools,
             streamed=use.schema is None,
+            limits=use.limits,
+            # What is compared is what the versions say: a policy refuses it, or lets it be.
+            is_model_fixed=True,
+            is_output_fixed=True,
         )
         prepared = prepare(ask, self._service, self._around, None)
         told = [self._service.target, use.name, use.version, *salt]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wai_ops.cloudflare.decode import Delta
 from wai_ops.core.ids import uuid7
@@ -18,6 +19,7 @@ from wai_ops.core.money import CostState
 from wai_ops.core.records import AttemptRecord
 from wai_ops.core.text import one_line
 from wai_ops.prompts.dataset import Assertion, Kind
+from wai_ops.runtime.caller import Caller
 from wai_ops.runtime.compare_checks import Checked, check, is_fatal, is_refused, is_settled
 from wai_ops.runtime.compare_journal import Answer, Journal
 from wai_ops.runtime.compare_plan import ComparePlan, Planned, PlannedCase, Planner
@@ -26,8 +28,11 @@ from wai_ops.runtime.keeping import Keeper
 from wai_ops.runtime.plan import Service, Surroundings
 from wai_ops.runtime.purse import Purse
 from wai_ops.runtime.request import compact_json
-from wai_ops.runtime.run import Finished, execute, tool_call_dicts
+from wai_ops.runtime.run import Finished, tool_call_dicts
 from wai_ops.state.live import LiveState
+
+if TYPE_CHECKING:
+    from wai_ops.runtime.governed import Governance
 
 Progress = Callable[[int, int, Decimal], None]
 """Cases done, cases in all, dollars spent."""
@@ -120,6 +125,8 @@ class Comparison:
     journal: Journal
     purse: Purse
     progress: Progress
+    govern: "Callable[[LiveState, Keeper], Governance] | None" = None
+    """Makes what governs the calls of one thread; None: the project is not governed."""
 
     def run(self, parallel: int) -> Ran:
         """Ask everything that is not known yet, `parallel` cases at a time.
@@ -167,12 +174,19 @@ class Comparison:
         )
         try:
             with LiveState.open(self.state_dir, clock=around.clock) as live:
+                caller = Caller(
+                    service=self.service,
+                    around=around,
+                    live=live,
+                    sink=_Silent(),
+                    governance=None if self.govern is None else self.govern(live, around.keeper),
+                )
                 while not self._errors:
                     try:
                         planned = self._work.get_nowait()
                     except queue.Empty:
                         return
-                    self._case(planned, live, around)
+                    self._case(planned, caller)
         except BaseException as error:  # noqa: BLE001 - raised again by the main thread
             self.purse.shut()
             with self._guard:
@@ -180,10 +194,10 @@ class Comparison:
         finally:
             self._ended.put(None)
 
-    def _case(self, planned: PlannedCase, live: LiveState, around: Surroundings) -> None:
-        answers = [self._answer(side, live, around) for side in planned.sides]
+    def _case(self, planned: PlannedCase, caller: Caller) -> None:
+        answers = [self._answer(side, caller) for side in planned.sides]
         a, b = (
-            self._judged(planned, side, answer, live, around)
+            self._judged(planned, side, answer, caller)
             for side, answer in zip(planned.sides, answers, strict=True)
         )
         with self._guard:
@@ -196,8 +210,7 @@ class Comparison:
         planned: PlannedCase,
         side: Planned,
         answer: Answer | None,
-        live: LiveState,
-        around: Surroundings,
+        caller: Caller,
     ) -> Judged:
         if answer is None or not is_settled(answer):
             return Judged(answer=answer, checks=(), passed=None, judge_cost_usd=Decimal(0))
@@ -211,7 +224,7 @@ class Comparison:
             nonlocal spent
             judge = self.plan.judges[assertion.value]
             asked = self.planner.judge(judge, planned.case, assertion, answer.text, side.key)
-            verdict = self._answer(asked, live, around)
+            verdict = self._answer(asked, caller)
             spent += (verdict.cost_usd or Decimal(0)) if verdict else Decimal(0)
             return verdict
 
@@ -224,7 +237,7 @@ class Comparison:
         passed = False if False in outcomes else (None if None in outcomes else True)
         return Judged(answer=answer, checks=tuple(checks), passed=passed, judge_cost_usd=spent)
 
-    def _answer(self, planned: Planned, live: LiveState, around: Surroundings) -> Answer | None:
+    def _answer(self, planned: Planned, caller: Caller) -> Answer | None:
         """The kept answer, or a new one; None when there is no money for it."""
         kept = _kept(self.journal, planned.key)
         if kept is not None:
@@ -238,13 +251,13 @@ class Comparison:
         charged = planned.worst_usd
         try:
             call = self.journal.begin(planned.key, planned.worst_usd)
-            conversation = f"cmp-{uuid7(around.clock.now())}"
+            conversation = f"cmp-{uuid7(caller.around.clock.now())}"
             ask = replace(planned.ask, conversation_id=conversation)
             schema = None
             if ask.schema is not None:
                 schema = self.planner.schema_check(ask.schema, "output_schema")
-            finished = execute(ask, self.service, around, live, _Silent(), check=schema)
-            answer = _answer_of(planned, finished, around)
+            finished = caller.send(ask, check=schema)
+            answer = _answer_of(planned, finished, caller.around)
             self.journal.end(call, answer)
             charged = answer.charged_usd
         finally:
