@@ -26,6 +26,7 @@ _START = re.compile(r"(?:https?:)?//(?![/?#])", re.IGNORECASE)
 _AUTHORITY = re.compile(r"[^/?#]*")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 _PORT = re.compile(r"[1-9][0-9]{0,4}\Z")
+_PLAIN = re.compile(r"[!-\[\]-~]*\Z")
 _LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa", "onion")
 """Names that never belong to the public DNS; below them as well."""
 
@@ -111,7 +112,7 @@ def _accepted(
         raise _denied("path", problem)
     if len(path_and_query) > LONGEST_URL:
         raise _denied("too_long", f"it is longer than {LONGEST_URL:,} characters as it is sent")
-    if not all("!" <= char <= "~" for char in path_and_query):
+    if not _PLAIN.match(path_and_query):
         raise _denied("path", "it holds a character that URLs carry encoded")
     target = OutboundTarget(scheme=scheme, host=host, port=port, method=method, path=url.pathname)
     return ParsedUrl(target=target, path_and_query=path_and_query, origin=url.origin)
@@ -126,6 +127,8 @@ def _check_text(url: str) -> None:
     """What the parser would strip, fold or encode without a word."""
     if len(url) > LONGEST_URL:
         raise _denied("too_long", f"it is longer than {LONGEST_URL:,} characters")
+    if _PLAIN.match(url):
+        return
     if "\\" in url:
         raise _denied("backslash", "backslashes are read as slashes by some and not by others")
     for char in url:
