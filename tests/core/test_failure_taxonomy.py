@@ -135,6 +135,7 @@ def test_a_429_that_names_a_rate_limit_is_the_models(message: str) -> None:
 WORDS = {
     "you have used up your daily free allocation of 10,000 neurons": F.ALLOWANCE_SPENT,
     "Spend limit exceeded for rule acme": F.SPEND_LIMIT,
+    "Spending limit exceeded": F.SPEND_LIMIT,
     "Capacity temporarily exceeded, please try again.": F.CAPACITY,
     "This model has been deprecated on 2026-05-30": F.MODEL_RETIRED,
 }

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wai_ops.cloudflare.decode import MAX_COUNT, Answer, AnswerDecoder, Delta, ToolCall, find_error
+from wai_ops.core.failures import FailureClass, classify_response
 from wai_ops.core.money import Usage
 
 SCALARS = (
@@ -367,6 +368,14 @@ def test_an_empty_error_field_is_no_error(body: dict[str, Any]) -> None:
     answer = decode(body)
     assert answer.error is None
     assert answer.text == "x"
+
+
+def test_the_cap_of_a_policy_is_told_by_its_fields() -> None:
+    """Its words are documented nowhere, and 429 alone means five things."""
+    cap = {"message": "No.", "bucket": "acme|*", "spent": 5, "limit": 5}
+    found = find_error({"success": False, "error": cap})
+    assert found is not None
+    assert classify_response(429, found.code, found.message) is FailureClass.SPEND_LIMIT
 
 
 def test_a_failure_that_says_nothing_is_still_an_error() -> None:

@@ -194,6 +194,9 @@ class AnswerDecoder:
         return _valid(text)
 
 
+_POLICY_CAP = frozenset({"bucket", "spent", "limit"})
+
+
 def find_error(value: dict[str, Any]) -> WireError | None:
     """Find the error in a body, in any of the four shapes; None when it reports none.
 
@@ -214,8 +217,11 @@ def find_error(value: dict[str, Any]) -> WireError | None:
     for candidate in candidates:
         if isinstance(candidate, dict):
             code = candidate.get("code", value.get("internalCode"))
-            message = candidate.get("message") or value.get("message") or ""
-            return WireError(_as_code(code), str(message))
+            message = str(candidate.get("message") or value.get("message") or "")
+            if _POLICY_CAP <= candidate.keys() and "limit exceeded" not in message.lower():
+                # A policy's cap is told by its fields; its words are documented nowhere.
+                message = f"spending limit exceeded: {message}"
+            return WireError(_as_code(code), message)
         return WireError(_as_code(value.get("internalCode")), str(candidate))
     return None
 

@@ -191,7 +191,7 @@ _BY_CODE: dict[int, FailureClass] = {
 # Words beat codes: allowance and spend errors have been seen under more than one code.
 _BY_WORDS: tuple[tuple[re.Pattern[str], FailureClass], ...] = (
     (re.compile(r"daily free allocation", re.IGNORECASE), FailureClass.ALLOWANCE_SPENT),
-    (re.compile(r"spend limit exceeded", re.IGNORECASE), FailureClass.SPEND_LIMIT),
+    (re.compile(r"spend(?:ing)? limit exceeded", re.IGNORECASE), FailureClass.SPEND_LIMIT),
     (re.compile(r"capacity temporarily exceeded", re.IGNORECASE), FailureClass.CAPACITY),
     (
         re.compile(r"model .{0,200}(?:deprecated|retired|sunset)", re.IGNORECASE),
