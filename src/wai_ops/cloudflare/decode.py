@@ -218,7 +218,7 @@ def find_error(value: dict[str, Any]) -> WireError | None:
         if isinstance(candidate, dict):
             code = candidate.get("code", value.get("internalCode"))
             message = str(candidate.get("message") or value.get("message") or "")
-            if _POLICY_CAP <= candidate.keys() and "limit exceeded" not in message.lower():
+            if candidate.keys() >= _POLICY_CAP and "limit exceeded" not in message.lower():
                 # A policy's cap is told by its fields; its words are documented nowhere.
                 message = f"spending limit exceeded: {message}"
             return WireError(_as_code(code), message)
