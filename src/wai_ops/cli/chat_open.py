@@ -49,6 +49,8 @@ class ChatFlags:
     tools_dir: Path | None
     risk: str | None
     justification: str | None
+    data: tuple[str, ...]
+    budget_wait_s: float
     local: bool
     reasoning: bool
     is_quiet: bool
@@ -59,7 +61,12 @@ class ChatFlags:
 def run_chat(context: AppContext, flags: ChatFlags) -> None:
     """Hold the conversation until the input ends."""
     named = flags.conversation or uuid7(context.clock.now())
-    said = Said(risk=flags.risk, justification=flags.justification)
+    said = Said(
+        risk=flags.risk,
+        justification=flags.justification,
+        data=flags.data,
+        wait_s=flags.budget_wait_s,
+    )
 
     def make_ask(text: str, model: str | None, system: str | None) -> Ask:
         return _question(context, flags, named, text, model=model, system=system)

@@ -7,7 +7,29 @@ import typer
 
 from wai_ops.cli.app import new_app
 from wai_ops.cli.context import AppContext
-from wai_ops.cli.options import JsonOption
+from wai_ops.cli.options import JsonOption, LocalOption
+from wai_ops.cli.run_options import (
+    AllowWorkOption,
+    BudgetWaitOption,
+    CheckpointOption,
+    ConversationOption,
+    DataOption,
+    JustificationOption,
+    MaxTokensOption,
+    ModelOption,
+    PromptOption,
+    QuietOption,
+    ReasoningOption,
+    RiskOption,
+    SeedOption,
+    SystemOption,
+    TemperatureOption,
+    TenantOption,
+    ToolOption,
+    ToolsDirOption,
+    VarOption,
+    WorkflowOption,
+)
 from wai_ops.core.errors import UsageError
 
 app = new_app()
@@ -20,47 +42,17 @@ def run(
         str | None, typer.Argument(metavar="TEXT|-", help="The prompt; - reads standard input.")
     ] = None,
     *,
-    prompt: Annotated[
-        str | None,
-        typer.Option(
-            "--prompt",
-            "-p",
-            metavar="NAME[@VERSION]|FILE",
-            help="A prompt: NAME, @3, @production, @sha256:..., @work; or a file.",
-        ),
-    ] = None,
-    var: Annotated[
-        list[str] | None,
-        typer.Option("--var", metavar="NAME=VALUE", help="A variable of the prompt; repeatable."),
-    ] = None,
-    allow_work: Annotated[
-        bool, typer.Option("--allow-work", help="Use an unfrozen prompt although this is CI.")
-    ] = False,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", help="The system text of the conversation.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Model id; else defaults.model.")
-    ] = None,
-    workflow: Annotated[
-        str | None, typer.Option("--workflow", "-w", help="The kind of job this belongs to.")
-    ] = None,
-    tenant: Annotated[str | None, typer.Option("--tenant", "-t", help="Who pays.")] = None,
-    conversation: Annotated[
-        str | None,
-        typer.Option(
-            "--conversation", "-c", help="Continue, or begin, this conversation; else a new one."
-        ),
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="Upper limit of output tokens.")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", min=0, max=5, help="Sampling temperature.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=1, max=9999999999, help="Sampling seed.")
-    ] = None,
+    prompt: PromptOption = None,
+    var: VarOption = None,
+    allow_work: AllowWorkOption = False,
+    system: SystemOption = None,
+    model: ModelOption = None,
+    workflow: WorkflowOption = None,
+    tenant: TenantOption = None,
+    conversation: ConversationOption = None,
+    max_tokens: MaxTokensOption = None,
+    temperature: TemperatureOption = None,
+    seed: SeedOption = None,
     json_schema: Annotated[
         Path | None,
         typer.Option("--json-schema", help="A JSON Schema the answer must meet; exit 1 if not."),
@@ -69,40 +61,13 @@ def run(
         Path | None,
         typer.Option("--tools", help="A JSON list of tool definitions; none is called."),
     ] = None,
-    tool: Annotated[
-        list[str] | None,
-        typer.Option("--tool", metavar="NAME", help="A declared tool, or crm.*; repeatable."),
-    ] = None,
-    tools_dir: Annotated[
-        Path | None,
-        typer.Option("--tools-dir", metavar="DIR", help="Where tools are declared; all of them."),
-    ] = None,
-    checkpoint_every: Annotated[
-        str | None,
-        typer.Option(
-            "--checkpoint-every",
-            metavar="N|off",
-            help="Sum up the older turns every N turns; else checkpoints.every_turns.",
-        ),
-    ] = None,
-    risk: Annotated[
-        str | None,
-        typer.Option("--risk", metavar="low|medium|high", help="Risk tier; else the policy's."),
-    ] = None,
-    justification: Annotated[
-        str | None,
-        typer.Option("--justification", metavar="TEXT", help="Why; kept with the decision."),
-    ] = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option("--data", metavar="CLASS", help="A class of data that goes out; repeatable."),
-    ] = None,
-    budget_wait: Annotated[
-        float,
-        typer.Option(
-            "--budget-wait", metavar="SECONDS", min=0, max=3600, help="Wait for others' money."
-        ),
-    ] = 5.0,
+    tool: ToolOption = None,
+    tools_dir: ToolsDirOption = None,
+    checkpoint_every: CheckpointOption = None,
+    risk: RiskOption = None,
+    justification: JustificationOption = None,
+    data: DataOption = None,
+    budget_wait: BudgetWaitOption = 5.0,
     endpoint: Annotated[
         str,
         typer.Option(
@@ -117,15 +82,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the exact request and its price; send nothing.")
     ] = False,
-    local: Annotated[
-        bool, typer.Option("--local", help="Use the local emulator: no account, no bill.")
-    ] = False,
-    reasoning: Annotated[
-        bool, typer.Option("--reasoning", help="Show the model's reasoning on stderr.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No summary line on stderr.")
-    ] = False,
+    local: LocalOption = False,
+    reasoning: ReasoningOption = False,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Send one prompt; record and price the call.
