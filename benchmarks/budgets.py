@@ -157,7 +157,7 @@ def median(times: list[tuple[float, float]]) -> tuple[float, float]:
 
 def told(is_kept: bool, promise: str) -> bool:
     """Print whether a promise is kept."""
-    print(f"{'kept' if is_kept else 'MISSED'}: {promise}")
+    print(f"{'PASS' if is_kept else 'FAIL'}: {promise}")
     return is_kept
 
 
