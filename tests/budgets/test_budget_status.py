@@ -191,6 +191,7 @@ def test_the_status_of_real_runs_is_the_emulators_meter(
     assert total["call_count"] == 3
     assert Decimal(total["reserved_usd"]) == 0
     assert "the gateway's log was never read" in ran.stderr
+    assert "3 calls of these were served by the local emulator" in ran.stderr
     one = json.loads(wai("budget", "status", "each", "--json").stdout)["rows"]
     assert {row["budget"] for row in one} == {"each"}
     assert rows["each", "tenant=acme"]["owner"] == "finops"

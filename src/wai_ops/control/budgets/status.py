@@ -228,6 +228,12 @@ def _notes(
             "the gateway's log was never read: calls of other clients are not counted;"
             " see: wai logs pull"
         )
+    local = sum(row.local_count for row in cached[widest])
+    if local:
+        yield (
+            f"{counted(local, 'call')} of these were served by the local emulator: list prices,"
+            " nothing was billed"
+        )
     unknown = sum(row.unknown_cost_count for row in cached[widest])
     if unknown:
         yield f"{counted(unknown, 'call')} of unknown cost may have cost more than is shown"

@@ -26,6 +26,8 @@ class Spent:
     unknown_cost_count: int
     gateway_only_count: int
     """Known from the gateway's log alone: calls of other clients."""
+    local_count: int
+    """Served by the local emulator: list prices, nothing was billed."""
 
 
 def spent_between(

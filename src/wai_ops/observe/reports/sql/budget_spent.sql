@@ -26,7 +26,8 @@ select
     )::decimal(38, 12) as cost_usd,
     (sum(cost_usd) filter (cost_state = 'estimated'))::decimal(38, 12) as estimated_cost_usd,
     count(*) filter (cost_state = 'unknown') as unknown_cost_count,
-    count(*) filter (sources = 'gateway only') as gateway_only_count
+    count(*) filter (sources = 'gateway only') as gateway_only_count,
+    count(*) filter (target = 'local') as local_count
 from ended
 where ended_at >= $since and ended_at < $until
 group by all
