@@ -13,6 +13,7 @@ import pytest
 from support.calls import Call, call, ledger_of
 from support.cli import Wai
 from support.facts import NOON
+from support.terminal import on_terminal
 from wai_ops.config.budget_settings import Alignment, BudgetScope, BudgetSettings, BudgetWindow
 from wai_ops.config.budget_settings import ScopeKey as Key
 from wai_ops.control.budgets.local import budget_key, window_start
@@ -221,3 +222,16 @@ def test_watching_shows_it_again_until_it_is_interrupted(wai: Wai) -> None:
     assert process.returncode == 130
     assert [row["budget"] for row in seen] == ["everything", "everything"]
     assert stderr.count(b"note: spent:") == 1
+
+
+def test_on_a_terminal_watching_is_one_screen_that_is_drawn_anew(wai: Wai) -> None:
+    (wai.folder / "wai.yaml").write_text(CONFIG)
+    command = wai.command("budget", "status", "everything", "--watch", "--interval", "1")
+    environ = wai.environment() | {"TERM": "xterm"}
+    with on_terminal(command, cwd=wai.folder, env=environ, columns=200) as terminal:
+        for _ in range(2):
+            terminal.read_until("everything")
+            terminal.read_until("Ctrl-C ends")
+        terminal.type("\x03")
+        assert terminal.wait() == 130
+    assert terminal.raw.count("\x1b[H\x1b[2J") >= 2
