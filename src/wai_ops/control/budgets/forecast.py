@@ -183,7 +183,7 @@ class _Futures:
 
         Infinite seconds: it is not reached.
         """
-        rng = self._rng
+        rng, draw = self._rng, self._rng.random
         ends, crossings = [], []
         for _ in range(PATHS):
             total, crossed = self._spent, 0.0 if self._spent >= self._limit else math.inf
@@ -192,7 +192,8 @@ class _Futures:
                 self._steps, self._kinds, self._leaving, strict=True
             ):
                 before = total
-                total += rng.choice(pools[kind]) * share - leaves
+                pool = pools[kind]
+                total += pool[int(draw() * len(pool))] * share - leaves
                 if total >= self._limit and crossed == math.inf:
                     part = (self._limit - before) / (total - before) if total > before else 0.0
                     begin, end = after_s
