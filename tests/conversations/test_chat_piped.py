@@ -132,6 +132,32 @@ def test_deleting_a_conversation_takes_its_summaries_and_their_calls(wai: Wai) -
     assert b"They talked" not in state
 
 
+def test_commands_show_and_change_what_they_say(wai: Wai) -> None:
+    lines = [
+        *("/system Be kind.", "/cost", "/affinity", "one", "/system Be rude."),
+    ]
+    with chat_server(answer) as server:
+        wai.environ.update(server.environ)
+        late = wai("chat", "-c", "c0", stdin="\n".join(lines))
+        assert late.exit_code == 2
+        assert "its system text stays" in late.stderr
+        assert server.bodies[-1]["messages"][0] == {"role": "system", "content": "Be kind."}
+        told = ["one", "/affinity", "/model @cf/zai-org/glm-4.7-flash", "two", "/tools"]
+        told += ["/checkpoint", "/checkpoint off", "/export c1.jsonl", "/export", "/help"]
+        done = wai("chat", "-c", "c1", stdin="\n".join(told))
+    assert done.exit_code == 0, done.stderr
+    assert server.bodies[-1]["model"] == "@cf/zai-org/glm-4.7-flash"
+    for words in (
+        *("affinity key  default:adhoc:c1", "model: @cf/zai-org/glm-4.7-flash"),
+        *("no checkpoint: no turns to sum up yet", "no checkpoints", "written: c1.jsonl"),
+        *("no tools: name them with --tool", "/quit", "nothing was said yet"),
+    ):
+        assert words in done.stderr + late.stderr, words
+    assert done.stdout.count("**user**") == 2, "without a file, an export is data"
+    rows = [json.loads(row) for row in (wai.folder / "c1.jsonl").read_text().splitlines()]
+    assert [row["role"] for row in rows] == ["user", "assistant"] * 2
+
+
 def test_undo_and_retry_leave_the_exchange_out_of_what_is_sent(wai: Wai) -> None:
     with chat_server(answer) as server:
         wai.environ.update(server.environ)

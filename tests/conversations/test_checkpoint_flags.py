@@ -59,6 +59,17 @@ def test_wai_run_makes_them_like_chat_and_says_so(wai: Wai, served: ChatServer) 
     assert [is_summary(body) for body in served.bodies].count(True) == 1
 
 
+def test_a_dry_run_says_that_one_is_due_and_makes_none(wai: Wai, served: ChatServer) -> None:
+    talk(wai, 4)
+    count = len(served.bodies)
+    words = ("run", "-c", "c1", "--dry-run", "more")
+    due = wai(*words, "--checkpoint-every", "4")
+    assert "a checkpoint is due: a call of its own would sum up 2 turns first" in due.stderr
+    assert "checkpoint" not in wai(*words, "--checkpoint-every", "5").stderr
+    assert len(served.bodies) == count
+    assert json.loads(wai("conversations", "show", "c1", "--json").stdout)["checkpoints"] == []
+
+
 def test_off_means_that_the_whole_history_is_always_sent(wai: Wai, served: ChatServer) -> None:
     (wai.folder / "wai.yaml").write_text('version: "1"\ncheckpoints: {every_turns: 3}\n')
     talk(wai, 4, "--checkpoint-every", "off")

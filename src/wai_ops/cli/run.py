@@ -140,7 +140,9 @@ def run(
             from wai_ops.cli.tools_loop import with_tools
 
             ask = with_tools(context, ask, tool or (), tools_dir)
-        show_plan(context, ask, said, as_json=as_json, local=local)
+        show_plan(
+            context, ask, said, checkpoint_every=checkpoint_every, as_json=as_json, local=local
+        )
         return
     from wai_ops.cli.run_perform import RunFlags, perform
     from wai_ops.cli.run_sink import TerminalSink

@@ -40,6 +40,7 @@ from wai_ops.state.checkpoints import (
     list_checkpoints,
 )
 from wai_ops.state.conversations import list_turns
+from wai_ops.state.live import LiveState
 from wai_ops.state.owner import is_alive
 
 _WORDS_PER_TOKEN = Decimal("0.4")
@@ -128,6 +129,13 @@ def make_checkpoint(
     outcome = _Work(ask, caller, policy, row, span).run(request)
     caller.sink.notice(_words(outcome))
     return outcome
+
+
+def due_span(ask: Ask, live: LiveState, policy: CheckpointPolicy) -> Span | NotDue:
+    """Say which turns the next checkpoint would cover, if one is due. Changes nothing."""
+    key = affinity_key(ask.tenant, ask.workflow, ask.conversation_id)
+    turns, known = list_turns(live, key), list_checkpoints(live, key)
+    return span_due(turns, known, policy, is_forced=False, alive=is_alive)
 
 
 def _request(span: Span, policy: CheckpointPolicy) -> Request:

@@ -82,7 +82,7 @@ def converse(
         made = make_checkpoint(ask, caller, checkpoints)
         outcome = None if isinstance(made, NotDue) else made
     judge = _final(check)
-    ask = _after_unanswered(ask, caller.live)
+    ask = as_sent(ask, caller.live)
 
     def send(step: Ask) -> Finished:
         return caller.send(step, check=judge)
@@ -91,8 +91,8 @@ def converse(
     return Exchange(steps=steps, checkpoint=outcome)
 
 
-def _after_unanswered(ask: Ask, live: LiveState) -> Ask:
-    """Put what nobody answered in front of the user's words.
+def as_sent(ask: Ask, live: LiveState) -> Ask:
+    """The question as a request carries it: what nobody answered goes in front of it.
 
     A loop may end between a call of a tool and its result; no provider takes a history that goes
     on from there.
