@@ -173,7 +173,7 @@ def answer(verdict: Verdict) -> tuple[str, str, str]:
 
 
 @given(odd_action())
-@settings(max_examples=400)
+@settings(max_examples=250)
 def test_every_action_has_a_verdict(action: Action) -> None:
     verdict = FULL.decide(action)
     assert verdict.rule
@@ -192,7 +192,7 @@ def test_a_workflow_without_rules_allows_nothing(action: Action) -> None:
 
 
 @given(workflow(), workflow(), st.data())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_a_permission_for_one_workflow_changes_no_verdict_of_another(
     one: dict[str, Any], two: dict[str, Any], data: st.DataObject
 ) -> None:
@@ -307,7 +307,7 @@ def changed(value: Any, path: tuple[Any, ...], new: Any, rename: str | None) -> 
 
 
 @given(st.data())
-@settings(max_examples=250)
+@settings(max_examples=150)
 def test_a_file_is_loaded_or_refused_with_its_place_whatever_it_holds(data: st.DataObject) -> None:
     whole = WHOLE
     for _ in range(data.draw(st.integers(1, 3))):

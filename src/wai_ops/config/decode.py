@@ -7,6 +7,7 @@ Used for `wai.yaml` and for every other file that people write. The outermost da
 import json
 from dataclasses import fields
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,7 +43,7 @@ def validate(document: Document, cls: type[T]) -> tuple[T | None, list[Problem]]
         problems.append(Problem(document.key_marks[key,], _unknown((key,), cls), (key,)))
     value: T | None = None
     try:
-        value = _adapter(cls).validate_json(_json_text(data), strict=True)
+        value = _adapter(cls).validate_json(_json_text(data), strict=True)  # type: ignore[arg-type]  # cache and type[T]
     except ValueError as error:  # pydantic's ValidationError is one
         if not hasattr(error, "errors"):
             raise
@@ -58,7 +59,9 @@ def validate(document: Document, cls: type[T]) -> tuple[T | None, list[Problem]]
     return (None, problems) if problems else (value, [])
 
 
-def _adapter(cls: type[T]) -> Any:
+@cache
+def _adapter(cls: type) -> Any:
+    """The decoder of a class: making one takes longer than most files do."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(cls)
