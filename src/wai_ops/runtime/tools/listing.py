@@ -15,6 +15,7 @@ from wai_ops.control.policy.compiled import RANKS, WorkflowPolicy
 from wai_ops.control.policy.model import Effect
 from wai_ops.control.policy.registry import Registry
 from wai_ops.core.table import Table, Unit, Verdict, col
+from wai_ops.core.text import counted
 from wai_ops.runtime.tools.child import program
 from wai_ops.runtime.tools.load import Tool, Toolbox
 from wai_ops.runtime.tools.mcp import McpServers
@@ -87,7 +88,7 @@ def check_tools(
         row_type=ToolProblemRow,
         rows=rows,
         title="Tools that cannot work",
-        notes=(f"{len(toolbox.tools):,} tools are declared",),
+        notes=(f"checked: {counted(len(toolbox.tools), 'tool')}",),
         verdict=Verdict.FAIL if rows else Verdict.PASS,
     )
 
