@@ -1,5 +1,7 @@
 """Checks of arguments: compiled keywords agree with jsonschema; what is no JSON fits nothing."""
 
+import subprocess
+import sys
 from typing import Any
 from zlib import crc32
 
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wai_ops.control.policy.arguments import MAX_DEPTH, MAX_NODES, ArgumentCheck
-from wai_ops.control.policy.schema import schema_problems
+from wai_ops.control.policy.schema import KEYWORDS, schema_problems
 
 NAMES = st.sampled_from(("a", "b", "c"))
 NUMBERS = st.integers(-3, 3) | st.sampled_from((0.5, 1.0, -2.0, 2.5))
@@ -131,3 +133,38 @@ def test_a_pattern_that_would_take_for_ever_elsewhere_takes_no_time() -> None:
     check = ArgumentCheck({"properties": {"a": {"pattern": "^(a+)+$"}}})
     assert check.problem({"a": "a" * 50_000 + "b"}) is not None
     assert check.problem({"a": "a" * 50_000}) is None
+
+
+LEAVES: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 1.0, 1.5, -0.5, "", "string", "x", [], ["string"], ["x", "x"]),
+    *(["string", "null"], ["a", 1], {}, {"a": []}, {"a": ["b"]}, {"a": ["b", "b"]}, {"a": {}}),
+    *([{}], [True], {"a": True}, {"a": 1}, [1], {"type": "string"}, {"type": "x"}),
+)
+TAKEN_APART = {"$ref", "$schema", "pattern"}
+"""Keywords that policies take less of than JSON Schema does."""
+
+
+@pytest.mark.parametrize("keyword", sorted(KEYWORDS - TAKEN_APART))
+def test_what_may_stand_behind_a_keyword_is_what_the_meta_schema_says(keyword: str) -> None:
+    whole = jsonschema.Draft202012Validator.META_SCHEMA
+    meta = jsonschema.Draft202012Validator(whole)
+    for value in LEAVES:
+        schema = {keyword: value}
+        found = [text for _, text in schema_problems(schema)]
+        # Names inside of a value that are no keywords are an error to policies alone.
+        found = [text for text in found if "unknown keyword" not in text]
+        assert (found == []) is meta.is_valid(schema), (schema, found)
+
+
+def test_loading_rules_with_usual_schemas_does_not_import_jsonschema() -> None:
+    code = (
+        "import sys\n"
+        "from wai_ops.control.policy.arguments import ArgumentCheck\n"
+        "from wai_ops.control.policy.schema import KEYWORDS, schema_problems\n"
+        "schema = {'type': 'object', 'properties': {'a': {'pattern': 'x', 'maxLength': 3}}}\n"
+        "assert schema_problems(schema) == []\n"
+        "assert ArgumentCheck(schema).problem({'a': 'y'})\n"
+        "print('jsonschema' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

@@ -90,7 +90,7 @@ workflows:
         ("host: api.example.com", "host: API.example.com", "in lower case"),
         ("host: api.example.com", "host: a.*.example.com", "`*` stands for one whole label"),
         ('pattern: "^[a-z]+$"', 'pattern: "(?=x)"', "is no pattern of RE2"),
-        ('pattern: "^[a-z]+$"', "minLength: -1", "-1 is less than the minimum of 0"),
+        ('pattern: "^[a-z]+$"', "minLength: -1", "minLength: must be a whole number, at least 0"),
         ("name: crm.refund", "name: crm.*.x", "must be the name of a tool"),
         ("deny_models:", "routing: {models: {}, low: 1}\n    deny_models:", "unknown key"),
         ("deny_models:", "envelope: {max_turn: 3}\n    deny_models:", "did you mean `max_turns`?"),

@@ -12,6 +12,7 @@ from typing import Any
 
 from wai_ops.config.problems import nearest
 from wai_ops.config.yaml_strict import DataPath
+from wai_ops.control.policy.keywords import value_problem
 from wai_ops.core.text import one_line
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -58,7 +59,7 @@ def schema_problems(schema: Any) -> list[Found]:
     found = list(_walk(schema, ()))
     if not found and (size := _Size(schema).problem()):
         found.append(((), size))
-    return found or list(_meta_problems(schema))
+    return found
 
 
 def _walk(schema: Any, path: DataPath) -> Iterator[Found]:
@@ -86,7 +87,9 @@ def _keyword_problem(key: str, value: Any) -> str | None:
         return f"must be {DIALECT}, or left out"
     if key == "$ref" and not (isinstance(value, str) and value.startswith("#/$defs/")):
         return "a reference stays inside the schema: `#/$defs/NAME`"
-    return _pattern_problem(value) if key == "pattern" else None
+    if key == "pattern":
+        return _pattern_problem(value)
+    return value_problem(key, value)
 
 
 def _inner(key: str, value: Any, path: DataPath) -> Iterator[Found]:
@@ -186,11 +189,3 @@ def resolve(root: Any, reference: str) -> Any:
     """The schema that `#/$defs/NAME` refers to; None when there is none."""
     name = reference.removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
     return (root.get("$defs") or {}).get(name) if isinstance(root, dict) else None
-
-
-def _meta_problems(schema: Any) -> Iterator[Found]:
-    import jsonschema
-
-    checker = jsonschema.Draft202012Validator(jsonschema.Draft202012Validator.META_SCHEMA)
-    for error in checker.iter_errors(schema):
-        yield tuple(error.absolute_path), one_line(error.message, 200)
