@@ -3,7 +3,9 @@
 import json
 import os
 import stat
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,35 @@ def test_each_call_has_a_fresh_private_folder_that_is_gone_afterwards(run: Run) 
     assert first[0] != second[0]
     assert not Path(first[0]).exists()
     assert not Path(second[0]).exists()
+
+
+REMOVED_BY_SOMEBODY = """
+import os, pathlib, sys
+sys.path[:0] = {path!r}
+from wai_ops.runtime.tools.child import remove_tree
+if os.getuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+here = pathlib.Path({here!r})
+folder, outside = here / "scratch", here / "outside"
+outside.mkdir(mode=0o700)
+(folder / "a" / "b").mkdir(parents=True)
+(folder / "a" / "b" / "file").touch()
+(folder / "link").symlink_to(outside)
+outside.chmod(0o500)
+for name in ("a/b", "a", "."):
+    (folder / name).chmod(0)
+remove_tree(folder)
+print(folder.exists(), oct(outside.stat().st_mode & 0o777))
+"""
+
+
+def test_a_folder_goes_whatever_its_modes_are_and_links_lead_nowhere() -> None:
+    """Root may remove anything: somebody else has to try."""
+    with tempfile.TemporaryDirectory() as here:
+        Path(here).chmod(0o777)
+        code = REMOVED_BY_SOMEBODY.format(path=sys.path, here=here)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "False 0o500\n"), done.stderr
 
 
 def test_files_that_a_tool_writes_are_its_own(run: Run) -> None:

@@ -121,18 +121,16 @@ def scratch_folder() -> Iterator[Path]:
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder; what somebody made unreadable in it is made readable first."""
-
-    def unlock_and_retry(function: Any, path: str, _: object) -> None:
-        parent = Path(path).parent
-        for locked in (parent, Path(path)):
-            if not locked.is_symlink() and locked.is_dir():
-                locked.chmod(stat.S_IRWXU)
-        if function is os.scandir or function is os.open or function is os.lstat:
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            function(path)
-
-    shutil.rmtree(folder, onerror=unlock_and_retry)
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        return
+    folder.chmod(stat.S_IRWXU)
+    for parent, names, _ in os.walk(folder):  # top down, and links are not followed
+        for name in names:
+            inner = Path(parent, name)
+            if not inner.is_symlink():
+                inner.chmod(stat.S_IRWXU)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def start(
