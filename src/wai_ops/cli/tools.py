@@ -99,7 +99,7 @@ def check(
 
     context: AppContext = ctx.obj
     toolbox = toolbox_of(context, names or (), folder)
-    with McpServers(toolbox.root, context.environ) as started:
+    with McpServers(toolbox, context.environ) as started:
         table = check_tools(
             toolbox, _registry(context), context.environ, started if servers else None
         )

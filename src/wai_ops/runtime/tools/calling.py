@@ -97,7 +97,7 @@ class ToolCaller:
         # A model works with people's data, and is told no credentials; what is kept follows
         # `redaction.pii` as well.
         self._to_model = replace(self._keeper, pii=False)
-        self._servers = McpServers(parts.toolbox.root, self._environ)
+        self._servers = McpServers(parts.toolbox, self._environ)
 
     def close(self) -> None:
         """Stop the servers that were started."""

@@ -26,7 +26,7 @@ from wai_ops.runtime.tools.child import (
     scratch_folder,
     start,
 )
-from wai_ops.runtime.tools.load import Tool
+from wai_ops.runtime.tools.load import Tool, Toolbox
 from wai_ops.runtime.tools.model import McpTool
 from wai_ops.runtime.tools.outcome import UNAVAILABLE, Raw, ToolFailed, ToolProblem
 from wai_ops.runtime.tools.template import ROOT
@@ -52,10 +52,13 @@ def require_mcp() -> None:
 class McpServers:
     """The servers of one process, each started at its first call. Close it."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, toolbox: Toolbox, environ: Mapping[str, str]) -> None:
         """Nothing is started yet."""
-        self._root = root
+        self._root = toolbox.root
         self._environ = environ
+        # Tools share servers: a line is held to the largest limit, a result to its tool's own.
+        entries = (tool.entry for tool in toolbox.tools.values())
+        self._most = max((item.output.max_bytes for item in entries if item.mcp), default=0)
         self._sessions: dict[tuple[Any, ...], _Session] = {}
 
     def __enter__(self) -> Self:
@@ -74,11 +77,12 @@ class McpServers:
     def call(self, tool: Tool, arguments: Mapping[str, Any]) -> Raw:
         """Call a tool, after a comparison with its declaration. Raises ToolFailed."""
         mcp = _mcp_of(tool)
-        session = self._session(mcp, tool.entry.output.max_bytes)
+        session = self._session(mcp)
         try:
             problem = session.drift(tool)
             if problem is None:
-                return session.call(mcp.tool, arguments, tool.entry.timeout_s)
+                raw = session.call(mcp.tool, arguments, tool.entry.timeout_s)
+                return _limited(raw, tool.entry.output.max_bytes)
         finally:
             if session.is_broken:
                 self._drop(mcp)
@@ -89,19 +93,29 @@ class McpServers:
 
         Starts the server. Raises ToolFailed when that cannot be done.
         """
-        return self._session(_mcp_of(tool), tool.entry.output.max_bytes).drift(tool)
+        return self._session(_mcp_of(tool)).drift(tool)
 
-    def _session(self, mcp: McpTool, max_bytes: int) -> "_Session":
+    def _session(self, mcp: McpTool) -> "_Session":
         key = _key(mcp)
         session = self._sessions.get(key)
         if session is None:
-            session = self._sessions[key] = _Session(mcp, self._root, self._environ, max_bytes)
+            session = self._sessions[key] = _Session(mcp, self._root, self._environ, self._most)
         return session
 
     def _drop(self, mcp: McpTool) -> None:
         session = self._sessions.pop(_key(mcp), None)
         if session is not None:
             session.close()
+
+
+def _limited(raw: Raw, most: int) -> Raw:
+    if len(raw.content) <= most:
+        return raw
+    raise ToolFailed(
+        ToolProblem.TOO_LARGE,
+        f"the tool wrote more than {most:,} bytes",
+        raw=Raw(content=raw.content[:most]),
+    )
 
 
 def _mcp_of(tool: Tool) -> McpTool:
