@@ -15,10 +15,10 @@ from wai_ops.control.envelopes.limits import LimitPlace, Limits, limits_of
 from wai_ops.control.envelopes.model import NAMES
 from wai_ops.control.gate import Gate
 from wai_ops.control.policy.action import Action, ActionKind, Mode, RiskTier, Verdict
-from wai_ops.control.policy.compiled import RANKS, WorkflowPolicy
+from wai_ops.control.policy.compiled import WorkflowPolicy
 from wai_ops.control.routing.choose import choose
 from wai_ops.control.routing.facts import NoRouteError, RouteChoice
-from wai_ops.control.routing.turn import Running, facts_for, running_conversation
+from wai_ops.control.routing.turn import Running, facts_for, read_running
 from wai_ops.runtime.affinity import affinity_key
 from wai_ops.runtime.history import sent_text
 from wai_ops.runtime.plan import Prepared, Service, Surroundings, prepare
@@ -27,8 +27,6 @@ from wai_ops.state.checkpoints import list_checkpoints
 from wai_ops.state.conversations import list_turns
 from wai_ops.state.live import LiveState
 from wai_ops.state.reservations import Budget, balance_of
-from wai_ops.state.sessions import find_session
-from wai_ops.state.turn_facts import tiers_on_model
 
 _MESSAGES = b'"messages":['
 
@@ -212,13 +210,7 @@ def _running(ask: Ask, service: Service, live: LiveState | None, now: datetime) 
     if live is None:
         return None
     key = affinity_key(ask.tenant, ask.workflow, ask.conversation_id)
-    found = running_conversation(
-        list_turns(live, key), find_session(live, key), now=now, idle_ttl_s=service.idle_ttl_s
-    )
-    if found is None:
-        return None
-    tiers = [RiskTier(tier) for tier in tiers_on_model(live, key, found.model)]
-    return replace(found, tier=max(tiers, key=lambda tier: RANKS[tier], default=None))
+    return read_running(live, key, now=now, idle_ttl_s=service.idle_ttl_s)
 
 
 def budgets_of(
