@@ -5,6 +5,7 @@ import pytest
 from support.routing import LARGE, LONG, OTHER, SECTION, SMALL, routing_of, section_of
 from wai_ops.control.policy.action import RiskTier
 from wai_ops.control.routing.check import models_named, routing_problems
+from wai_ops.control.routing.describe import described
 from wai_ops.control.routing.model import FallbackClass
 from wai_ops.core.failures import TRAITS, Billed, FailureClass
 
@@ -139,3 +140,27 @@ def test_no_class_of_fallback_is_one_that_another_model_shares() -> None:
         "guardrail",
     }
     assert not refused & {item.value for item in FallbackClass}
+
+
+def test_every_rule_is_described_with_its_line_and_in_the_order_of_asking() -> None:
+    routing = routing_of()
+    found = list(described(routing))
+    assert [path for path, _ in found] == [
+        "models.low",
+        "models.medium",
+        "models.high",
+        "downshift.budget_pressure",
+        "downshift.low_risk",
+        "downshift.short_context",
+        "fallbacks.0",
+        "fallbacks.1",
+        "fallbacks.2",
+    ]
+    words = dict(found)
+    assert words["downshift.budget_pressure"] == (
+        "moves to @cf/a/small above 80% of the budget, tier medium"
+    )
+    assert words["fallbacks.1"] == (
+        "after timeout_first_token: @cf/b/other; what may have been billed is counted"
+    )
+    assert len({routing.where(path) for path, _ in found}) == len(found)

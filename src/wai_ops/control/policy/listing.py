@@ -9,6 +9,7 @@ from wai_ops.control.policy.canonical import canonical
 from wai_ops.control.policy.compiled import OutboundRule, ToolRule, WorkflowPolicy
 from wai_ops.control.policy.model import Approval, Effect, RawOutput
 from wai_ops.control.policy.registry import Registry
+from wai_ops.control.routing.describe import described
 from wai_ops.core.table import Table, col
 from wai_ops.core.text import counted, one_line
 
@@ -75,9 +76,8 @@ def rule_lines(policy: WorkflowPolicy) -> Iterator[tuple[str, str, str]]:
 
 def _others(policy: WorkflowPolicy) -> Iterator[tuple[str, str, str]]:
     if policy.routing is not None:
-        for tier, model in policy.routing.models.items():
-            path = f"models.{tier.value}"
-            yield policy.routing.rule(path), f"routes to {model}", policy.routing.where(path)
+        for path, words in described(policy.routing):
+            yield policy.routing.rule(path), words, policy.routing.where(path)
     if policy.envelope is not None:
         for item in fields(policy.envelope):
             value = getattr(policy.envelope, item.name)
