@@ -85,6 +85,23 @@ def test_budgets_hold_beside_the_envelope_of_a_policy(
     assert emulator.truth()["totals"]["requests"] == 0
 
 
+def test_a_policy_that_observes_takes_nothing_from_the_budgets_of_the_project(
+    govern: Govern, emulator: WaiEmulator
+) -> None:
+    wai = govern("per_conversation_usd: 0.000001", mode="observe")
+    ask = ("run", "--json", "-w", "support", "-m", SMALL, "hello")
+    assert told(wai(*ask))["governed"]["would_refuse"], "its own are only watched"
+    (wai.folder / "wai.yaml").write_text(
+        'version: "1"\nbudgets:\n  tiny: {limit_usd: 0.000001, window: monthly}\n'
+    )
+    assert told(wai(*ask), exit_code=5)["rule"] == "budgets.tiny"
+    preview = told(wai(*ask, "--dry-run"))
+    assert preview["governed"]["refusal"].startswith("budgets.tiny: ")
+    unpriced = told(wai(*ask, "-m", "@cf/acme/nobody-prices-this"), exit_code=5)
+    assert "no price is known" in unpriced["reason"]
+    assert emulator.truth()["totals"]["requests"] == 1
+
+
 def test_a_used_budget_moves_turns_to_a_cheaper_model(govern: Govern) -> None:
     """Budget pressure is a fact of the route: what is set aside counts as used."""
     wai = govern(

@@ -141,6 +141,23 @@ def test_the_tightest_of_two_limits_on_one_budget_holds(live: LiveState) -> None
     assert len(list_reservations(live)) == 1
 
 
+def test_a_budget_that_is_only_watched_counts_and_keeps_nothing_from_being_sent(
+    live: LiveState,
+) -> None:
+    watched = Budget(key="watched", limit_usd=CENT, is_enforced=False)
+    kept = Budget(key="kept", limit_usd=CENT * 3)
+    with live.write():
+        short = reserve(live, [watched, kept], CENT * 2, reservation_id="a", run_id="r", now=NOON)
+    assert short is not None
+    assert (short.balance.key, short.is_enforced) == ("watched", False)
+    assert len(list_reservations(live)) == 2
+    with live.write():
+        short = reserve(live, [watched, kept], CENT * 2, reservation_id="b", run_id="r", now=NOON)
+    assert short is not None
+    assert (short.balance.key, short.is_enforced) == ("kept", True), "the one that counts"
+    assert len(list_reservations(live)) == 2
+
+
 def test_amounts_are_rounded_up_and_limits_down(live: LiveState) -> None:
     assert to_pico(Decimal("0.0000000000011")) == 2
     budget = Budget(key="k", limit_usd=Decimal("0.0000000000019"))

@@ -130,7 +130,7 @@ def test_a_failure_after_the_room_was_taken_gives_it_back(tmp_path: Path) -> Non
 
 def test_what_is_counted_without_being_enforced_says_what_was_missing(tmp_path: Path) -> None:
     clock = ManualClock()
-    budget = Budget(key="k", limit_usd=CENT)
+    budget = Budget(key="k", limit_usd=CENT, is_enforced=False)
     with LiveState.open(tmp_path, clock=clock) as live:
         purse = SharedPurse(live, clock, wait_s=60)
         asked = Want(
@@ -138,7 +138,6 @@ def test_what_is_counted_without_being_enforced_says_what_was_missing(tmp_path: 
             run_id="a",
             amount_usd=CENT * 2,
             budgets=[budget],
-            is_enforced=False,
         )
         found = purse.take_in_time(lambda: asked, lambda: "a")
         assert isinstance(found, Taken)

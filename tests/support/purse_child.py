@@ -6,6 +6,7 @@ what it spent in all. KIND is `shared`, or `check-then-add`: the mutant that the
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -38,12 +39,11 @@ class CheckThenAdd(SharedPurse):
         with self._live.write():
             reserve(
                 self._live,
-                want.budgets,
+                [replace(budget, is_enforced=False) for budget in want.budgets],
                 want.amount_usd,
                 reservation_id=want.reservation_id,
                 run_id=want.run_id,
                 now=self._clock.now(),
-                is_enforced=False,
             )
             return Taken(then(), None)
 

@@ -191,7 +191,11 @@ def _present(
             if exchange is not None and exchange.tools:
                 diagnostics.message(_exchange_summary(exchange))
     if reply.failure is FailureClass.OUTPUT_TRUNCATED:
-        diagnostics.warn("the answer was cut by the output limit; raise --max-tokens")
+        governed = finished.governed
+        if governed is not None and governed.max_output_tokens_lowered_from is not None:
+            diagnostics.warn("the answer was cut by the output limit of the envelope")
+        else:
+            diagnostics.warn("the answer was cut by the output limit; raise --max-tokens")
     elif reply.failure is FailureClass.INVALID_OUTPUT:
         diagnostics.message(f"invalid_output: {finished.attempts[-1].error_message}")
         raise typer.Exit(ExitCode.VERDICT_NO)

@@ -10,9 +10,15 @@ from decimal import Decimal
 from typing import Protocol
 
 from wai_ops.control.envelopes.bound import Warm, input_bound, worst_usd
-from wai_ops.control.envelopes.enforce import Breach, CallFacts, first_breach, fit_output
+from wai_ops.control.envelopes.enforce import (
+    Breach,
+    CallFacts,
+    first_breach,
+    fit_output,
+    money_breach,
+)
 from wai_ops.control.envelopes.limits import LimitPlace, Limits, limits_of
-from wai_ops.control.envelopes.model import NAMES
+from wai_ops.control.envelopes.model import NAMES, Envelope
 from wai_ops.control.gate import Gate
 from wai_ops.control.policy.action import Action, ActionKind, Mode, RiskTier, Verdict
 from wai_ops.control.policy.compiled import WorkflowPolicy
@@ -216,9 +222,15 @@ def _running(ask: Ask, service: Service, live: LiveState | None, now: datetime) 
 def budgets_of(
     governance: Governance, limits: Limits, ask: Ask, at: datetime
 ) -> tuple[Budget, ...]:
-    """The budgets that a call of this conversation draws on."""
+    """The budgets that a call of this conversation draws on.
+
+    A policy that only observes does not enforce its own; it takes nothing from the others.
+    """
     most = limits.envelope.per_conversation_usd
-    own = () if most is None else (Budget(key=conversation_budget(ask), limit_usd=most),)
+    policy = governance.policy(ask)
+    is_enforced = policy is None or policy.mode is not Mode.OBSERVE
+    key = conversation_budget(ask)
+    own = () if most is None else (Budget(key=key, limit_usd=most, is_enforced=is_enforced),)
     return (*own, *governance.budgets(ask, at))
 
 
@@ -271,6 +283,12 @@ def breach_of(
         model=ask.model,
     )
     is_shared = bool(governance.budgets(ask, prepared.started_at))
+    policy = governance.policy(ask)
+    if is_shared and policy is not None and policy.mode is Mode.OBSERVE:
+        # What others limit holds whatever the policy does: without a price there is no counting.
+        return money_breach(Limits(envelope=Envelope()), facts, is_shared=True) or first_breach(
+            limits, facts
+        )
     return first_breach(limits, facts, is_shared=is_shared)
 
 

@@ -1,5 +1,6 @@
 """What `--dry-run` shows of policy: verdict, route, limits and what would be set aside."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from wai_ops.control.envelopes.limits import Limits
@@ -53,7 +54,7 @@ def governed_preview(
         input_tokens_bound=bound_of(prepared, live),
         reserved_usd=worst,
         budgets=[budget_row(balance) for balance in balances],
-        refusal=None if found.is_observed else _refusal(governance, found, worst, balances),
+        refusal=_refusal(governance, found, worst, dict(zip(budgets, balances, strict=True))),
     )
     return preview_of(prepared, governed)
 
@@ -86,17 +87,23 @@ def _balance(live: LiveState | None, budget: Budget) -> Balance:
 
 
 def _refusal(
-    governance: Governance, found: GovernedPlan, worst: Decimal | None, balances: list[Balance]
+    governance: Governance,
+    found: GovernedPlan,
+    worst: Decimal | None,
+    balances: Mapping[Budget, Balance],
 ) -> str | None:
+    is_observed = found.is_observed
     if not found.verdict.permits:
         return found.verdict.reason
-    if found.no_route is not None:
+    if found.no_route is not None and not is_observed:
         return found.no_route.message
-    breach = found.output_breach or breach_of(governance, found.limits, found.prepared, worst)
-    if breach is not None:
+    breach = breach_of(governance, found.limits, found.prepared, worst)
+    if found.output_breach is not None and not is_observed:
+        breach = found.output_breach
+    if breach is not None and (breach.is_binding or not is_observed):
         return f"{breach.place.rule}: {breach.reason}"
-    for balance in balances:
-        if worst is not None and worst > balance.remaining_usd:
+    for budget, balance in balances.items():
+        if budget.is_enforced and worst is not None and worst > balance.remaining_usd:
             short = Shortage(balance=balance, needed_usd=worst)
             own_key = conversation_budget(found.ask)
             breach = shortage_breach(

@@ -127,7 +127,7 @@ class GovernedRun(Run):
         self._breach = breach_of(
             self._governance, self._plan.limits, prepared, worst, self._at_risk_usd()
         )
-        if self._breach is not None and not self._plan.is_observed:
+        if self._breach is not None and (self._breach.is_binding or not self._plan.is_observed):
             return None
         now = self._around.clock.now()
         self._wanted = Want(
@@ -135,7 +135,6 @@ class GovernedRun(Run):
             run_id=prepared.run_id,
             amount_usd=worst or Decimal(0),
             budgets=budgets_of(self._governance, self._plan.limits, prepared.ask, now),
-            is_enforced=not self._plan.is_observed,
         )
         return self._wanted
 

@@ -29,6 +29,8 @@ class Budget:
     key: str
     limit_usd: Decimal
     window_start: datetime | None = None
+    is_enforced: bool = True
+    """False: what passes it is counted and said, and not kept from being sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +59,12 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
-    """Why a reservation was not made: the first budget that lacks room."""
+    """The first budget that lacks room, which is why a reservation was not made."""
 
     balance: Balance
     needed_usd: Decimal
+    is_enforced: bool = True
+    """False: it was made all the same, because the budget is only watched."""
 
     @property
     def may_clear(self) -> bool:
@@ -93,12 +97,11 @@ def reserve(
     reservation_id: str,
     run_id: str,
     now: datetime,
-    is_enforced: bool = True,
 ) -> Shortage | None:
     """Set the amount aside in every budget, or say which one lacks room. Call in `write()`.
 
-    The same key twice counts once, with the lower limit. Amounts are rounded up, limits down.
-    Where limits are not enforced, the amount is set aside whatever is said.
+    The same key twice counts once, with the lower limit. Amounts are rounded up, limits down. A
+    shortage of a budget that is not enforced is said, and the amount set aside.
     """
     if not live.is_writing:  # read first and written later, the same room is given away twice
         raise RuntimeError("money is set aside inside of a write() only")
@@ -109,7 +112,7 @@ def reserve(
         if place not in tightest or budget.limit_usd < tightest[place].limit_usd:
             tightest[place] = budget
     short = _shortage(live, tightest, needed)
-    if short is not None and is_enforced:
+    if short is not None and short.is_enforced:
         return short
     at = to_utc_text(now)
     for (key, window), budget in tightest.items():
@@ -130,13 +133,21 @@ def reserve(
 def _shortage(
     live: LiveState, budgets: Mapping[tuple[str, str], Budget], needed: int
 ) -> Shortage | None:
+    """The first shortage that counts, else the first one that is only watched."""
+    watched = None
     for (key, window), budget in budgets.items():
         limit = _limit_pico(budget.limit_usd)
         standing = _standing(live, key, window)
         if sum(standing) + needed > limit:
-            balance = _balance(key, window, limit, standing)
-            return Shortage(balance=balance, needed_usd=to_usd(needed))
-    return None
+            short = Shortage(
+                balance=_balance(key, window, limit, standing),
+                needed_usd=to_usd(needed),
+                is_enforced=budget.is_enforced,
+            )
+            if budget.is_enforced:
+                return short
+            watched = watched or short
+    return watched
 
 
 def settle(

@@ -22,6 +22,8 @@ class Breach:
     """One sentence."""
     hint: str
     is_money: bool = False
+    is_binding: bool = False
+    """Whether it holds even where a policy only observes: another's budget is behind it."""
     is_contended: bool = False
     """Whether calls in flight hold what is missing, so that waiting may help."""
 
@@ -92,6 +94,7 @@ def money_breach(limits: Limits, facts: CallFacts, *, is_shared: bool = False) -
             reason=f"no price is known for {facts.model}, and money is limited",
             hint="name a priced model (wai models list), or give its price in wai.yaml: prices",
             is_money=True,
+            is_binding=is_shared,
         )
     most = envelope.per_turn_usd
     if most is not None and facts.at_risk_usd + facts.worst_usd > most:

@@ -34,8 +34,6 @@ class Want:
     run_id: str
     amount_usd: Decimal
     budgets: Sequence[Budget]
-    is_enforced: bool = True
-    """False: it is counted, and nothing keeps it from being sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Taken(Generic[T]):
 
     value: T
     short: Shortage | None
-    """The room that there was not, where budgets are counted but not enforced."""
+    """The room that there was not, in a budget that is not enforced."""
 
 
 class SharedPurse:
@@ -74,9 +72,8 @@ class SharedPurse:
                 reservation_id=want.reservation_id,
                 run_id=want.run_id,
                 now=self._clock.now(),
-                is_enforced=want.is_enforced,
             )
-            if short is not None and want.is_enforced:
+            if short is not None and short.is_enforced:
                 return short
             return Taken(then(), short)
 

@@ -144,6 +144,9 @@ def _limits(registry: Registry) -> list[LimitRow]:
 
 def _budgets(live: LiveState) -> list[BudgetRow]:
     held = list_reservations(live)
+    in_use = {(item.budget_key, item.window_start) for item in held}
+    balances = list_balances(live)
+    newest = {item.key: item.window_start for item in balances}
     return [
         BudgetRow(
             budget_key=item.key,
@@ -158,7 +161,9 @@ def _budgets(live: LiveState) -> list[BudgetRow]:
                 for each in held
             ),
         )
-        for item in list_balances(live)
+        for item in balances
+        # Windows that are over and settled are history.
+        if newest[item.key] == item.window_start or (item.key, item.window_start) in in_use
     ]
 
 
