@@ -197,9 +197,11 @@ def three_digits(value: float | None) -> float | None:
     """Three significant digits, half away from zero; at most two decimals."""
     if value is None:
         return None
+    if value < 1000:
+        # In binary, as the ledger does: 9.995 * 100 is a little under 999.5.
+        scale = 1 if value >= 100 else 10 if value >= 10 else 100
+        return math.floor(value * scale + 0.5) / scale
     exact = Decimal(repr(value))
-    if not exact:
-        return 0.0
     decimals = min(2, 2 - exact.adjusted())
     return float(exact.quantize(Decimal(1).scaleb(-decimals), rounding="ROUND_HALF_UP"))
 
@@ -210,6 +212,7 @@ CAUSES = {
     "rotated": "rotated_count",
     "model_changed": "model_changed_count",
     "prefix_changed": "prefix_changed_count",
+    "checkpoint": "checkpoint_count",
     "too_short": "too_short_count",
     "rerouted_or_evicted": "rerouted_count",
     "shared_with_others": "shared_count",

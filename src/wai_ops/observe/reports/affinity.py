@@ -45,6 +45,7 @@ class AffinityNumbers:
     rotated_count: int = col("Rotated", Unit.COUNT)
     model_changed_count: int = col("Model changed", Unit.COUNT)
     prefix_changed_count: int = col("Prefix changed", Unit.COUNT)
+    checkpoint_count: int = col("Checkpoint", Unit.COUNT)
     too_short_count: int = col("Too short", Unit.COUNT)
     rerouted_count: int = col("Rerouted or evicted", Unit.COUNT)
     shared_count: int = col("Shared with others", Unit.COUNT)
@@ -83,6 +84,7 @@ class AffinityGroup:
     rotated_count: int
     model_changed_count: int
     prefix_changed_count: int
+    checkpoint_count: int
     too_short_count: int
     rerouted_count: int
     shared_count: int

@@ -53,8 +53,8 @@ MISS_CAUSES = Plot(
     mark=Mark.BARS,
     values=(
         *("cold_count", "expired_count", "rotated_count", "model_changed_count"),
-        *("prefix_changed_count", "too_short_count", "rerouted_count", "shared_count"),
-        "other_cause_count",
+        *("prefix_changed_count", "checkpoint_count", "too_short_count", "rerouted_count"),
+        *("shared_count", "other_cause_count"),
     ),
 )
 HIT_TTFT = Plot(

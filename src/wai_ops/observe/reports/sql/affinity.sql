@@ -12,7 +12,7 @@ with kind as (
                 when starts_with(affinity_cause, 'prefix_changed') then 'prefix_changed'
                 when affinity_cause in (
                     'cold', 'expired', 'rotated', 'model_changed', 'too_short',
-                    'rerouted_or_evicted', 'shared_with_others'
+                    'rerouted_or_evicted', 'shared_with_others', 'checkpoint'
                 ) then affinity_cause
                 else 'other'
             end
@@ -80,6 +80,7 @@ counted as (
         coalesce(sum(calls) filter (cause = 'rotated'), 0) as rotated_count,
         coalesce(sum(calls) filter (cause = 'model_changed'), 0) as model_changed_count,
         coalesce(sum(calls) filter (cause = 'prefix_changed'), 0) as prefix_changed_count,
+        coalesce(sum(calls) filter (cause = 'checkpoint'), 0) as checkpoint_count,
         coalesce(sum(calls) filter (cause = 'too_short'), 0) as too_short_count,
         coalesce(sum(calls) filter (cause = 'rerouted_or_evicted'), 0) as rerouted_count,
         coalesce(sum(calls) filter (cause = 'shared_with_others'), 0) as shared_count,
@@ -110,6 +111,7 @@ select
     c.rotated_count::bigint as rotated_count,
     c.model_changed_count::bigint as model_changed_count,
     c.prefix_changed_count::bigint as prefix_changed_count,
+    c.checkpoint_count::bigint as checkpoint_count,
     c.too_short_count::bigint as too_short_count,
     c.rerouted_count::bigint as rerouted_count,
     c.shared_count::bigint as shared_count,
