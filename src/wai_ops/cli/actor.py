@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from wai_ops.cli.context import AppContext
 from wai_ops.config.credentials import Role
+from wai_ops.config.variables import ACTOR_VARIABLE
 from wai_ops.core.text import one_line
 
-VARIABLE = "WAI_ACTOR"
 _LONGEST = 200
 _CI = (
     ("github", "GITHUB_ACTIONS", ("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_ACTOR")),
@@ -25,7 +25,7 @@ def actor_of(environ: Mapping[str, str]) -> str:
 
     Anybody who sets the environment sets the first two: they are what was claimed.
     """
-    if claimed := environ.get(VARIABLE, "").strip():
+    if claimed := environ.get(ACTOR_VARIABLE, "").strip():
         return one_line(claimed, _LONGEST)
     for name, mark, variables in _CI:
         if environ.get(mark):

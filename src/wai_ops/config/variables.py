@@ -11,8 +11,10 @@ ALIASES = {
     "CLOUDFLARE_AI_GATEWAY_BASE_URL": "gateway_base_url",
 }
 """The provider's own variables -> dotted name of the setting."""
-NOT_SETTINGS = frozenset({OPERATOR_VARIABLE, "WAI_AFFINITY_KEY", "WAI_DEBUG"})
-"""Variables of ours that are no settings: a token, the key of affinity hashes, tracebacks."""
+ACTOR_VARIABLE = "WAI_ACTOR"
+NOT_SETTINGS = frozenset({OPERATOR_VARIABLE, ACTOR_VARIABLE, "WAI_AFFINITY_KEY", "WAI_DEBUG"})
+"""Variables of ours that are no settings: a token, who acts, the key of affinity hashes,
+tracebacks."""
 
 
 def has_settings(environ: Mapping[str, str]) -> bool:
