@@ -14,7 +14,7 @@ from wai_ops.runtime.caller import Caller
 from wai_ops.runtime.plan import Service, Surroundings
 from wai_ops.runtime.request import Ask
 from wai_ops.runtime.run import Finished, Sink
-from wai_ops.state.conversations import count_done, last_reply
+from wai_ops.state.conversations import count_since_checkpoint, last_reply
 from wai_ops.state.live import LiveState
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _may_be_due(ask: Ask, policy: "CheckpointPolicy", live: LiveState) -> bool:
     if policy.every_turns == 0:
         return False
     key = affinity_key(ask.tenant, ask.workflow, ask.conversation_id)
-    return count_done(live, key) >= policy.every_turns
+    return count_since_checkpoint(live, key) >= policy.every_turns
 
 
 def _final(check: Callable[[Reply], None] | None) -> Callable[[Reply], None] | None:

@@ -71,10 +71,13 @@ def list_turns(live: LiveState, affinity_key: str) -> list[Turn]:
     return [_turn(row) for row in rows.fetchall()]
 
 
-def count_done(live: LiveState, affinity_key: str) -> int:
-    """How many turns of a conversation have their whole answer."""
+def count_since_checkpoint(live: LiveState, affinity_key: str) -> int:
+    """How many turns that stand came after the last checkpoint that was made or skipped."""
     count: int = live.execute(
-        "select count(*) from turn where affinity_key = ? and state = 'done'", (affinity_key,)
+        "select count(*) from turn where affinity_key = ?1 and state = 'done' "
+        "and undone_from is null and turn_index > coalesce((select max(after_turn_index) "
+        "from checkpoint where affinity_key = ?1 and state in ('made', 'skipped')), -1)",
+        (affinity_key,),
     ).fetchone()[0]
     return count
 
