@@ -27,7 +27,6 @@ def test_every_command_with_json_has_a_schema() -> None:
     missing = [
         name
         for name in with_json(command_tree())
-        if not name.startswith(tuple(ELSEWHERE))
-        and not any(key.startswith(name) for key in known)
+        if not name.startswith(tuple(ELSEWHERE)) and not any(key.startswith(name) for key in known)
     ]
     assert missing == []

@@ -155,7 +155,7 @@ def test_an_answer_that_is_compressed_all_the_same_is_read(permits: Permits, for
         ("gzip, gzip", b"x", FailureClass.STREAM_MALFORMED),
         ("gzip", b"no gzip", FailureClass.STREAM_MALFORMED),
         ("deflate", b"\xff\xff\xff", FailureClass.STREAM_MALFORMED),
-        ("gzip", gzip.compress(b"some text")[:-9], FailureClass.STREAM_TRUNCATED),
+        ("gzip", gzip.compress(b"some text", mtime=0)[:-9], FailureClass.STREAM_TRUNCATED),
     ],
 )
 def test_what_cannot_be_decoded_is_a_failure(
