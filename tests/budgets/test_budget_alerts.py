@@ -196,6 +196,7 @@ def test_what_is_set_aside_counts(tmp_path: Path) -> None:
 
 def test_a_share_of_a_rolling_window_is_told_again_after_it_was_left(tmp_path: Path) -> None:
     budgets = {"b": ROLLING}
+    looks: tuple[tuple[str, list[str]], ...]
     looks = (("5", ["0.5"]), ("6", []), ("4", []), ("5", ["0.5"]), ("5", []))
     for minutes, (spent, told) in enumerate(looks):
         now = NOON + timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""The shape of `audit:` in `wai.yaml`: who signs checkpoints of the decision log, who checks them."""
+"""The shape of `audit:` in `wai.yaml`: who signs the decision log, and who checks that."""
 
 from dataclasses import dataclass
 from pathlib import Path
