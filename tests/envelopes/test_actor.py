@@ -7,6 +7,7 @@ from pathlib import Path
 from wai_ops.cli.actor import actor_of, credential_id_of
 from wai_ops.cli.context import AppContext
 from wai_ops.config.credentials import Role
+from wai_ops.config.variables import has_settings
 
 
 def app_in(folder: Path) -> AppContext:
@@ -27,6 +28,11 @@ def test_the_actor_is_who_was_named_else_the_ci_job_else_the_user_of_the_system(
     assert actor_of(github) == "ci:github:acme/shop/77/ana"
     assert actor_of({"BUILDKITE": "true"}) == "ci:buildkite:unnamed"
     assert actor_of({"USER": "somebody-else"}) == f"os:{pwd.getpwuid(os.geteuid()).pw_name}"
+
+
+def test_naming_an_actor_is_no_setting() -> None:
+    assert not has_settings({"WAI_ACTOR": "ana@acme"})
+    assert has_settings({"WAI_ACTORS": "ana@acme"}), "an unknown name is looked at"
 
 
 def test_an_actor_is_one_clean_line() -> None:
