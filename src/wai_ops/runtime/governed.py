@@ -296,6 +296,8 @@ def _warm(prepared: Prepared, live: LiveState) -> Warm | None:
     """The request that this one continues; None where its prefix is not the same any more."""
     if prepared.expected.cause is not None or prepared.expected.cacheable_tokens is None:
         return None
+    if prepared.ask.schema is not None:  # a template may print it, and perhaps did not before
+        return None
     key = prepared.session.affinity_key
     turns = list_turns(live, key)
     last = next((turn for turn in reversed(turns) if turn.input_tokens is not None), None)
