@@ -48,14 +48,14 @@ def fill_ledger(
     clock = SystemClock()
     with ledger_lock(state_dir, clock), open_ledger_file(state_dir, clock) as connection:
         with transaction(connection):
-            connection.execute(
-                (SQL / "fill_ledger.sql").read_text("utf-8"),
-                {
-                    "row_count": row_count,
-                    "start": start.replace(tzinfo=None),
-                    "step_us": days * 86_400_000_000 // row_count,
-                },
-            )
+            values = {
+                "row_count": row_count,
+                "start": start.replace(tzinfo=None),
+                "step_us": days * 86_400_000_000 // row_count,
+            }
+            for name, value in values.items():
+                connection.execute(f"set variable {name} = $value", {"value": value})
+            connection.execute((SQL / "fill_ledger.sql").read_text("utf-8"))
             connection.execute(
                 "insert into rollup_dirty select distinct started_at::date from model_call"
             )

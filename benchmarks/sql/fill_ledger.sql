@@ -1,13 +1,13 @@
 -- Calls as a ledger holds them, from nothing but their numbers; every second one was matched.
-insert into model_call by name
+create or replace temp view new_call as
 with numbered as (
     select
         i,
         hash(i) as h,
         hash(i + 1000000007) as h2,
         hash(i // 3) as hc,
-        $start::timestamp + to_microseconds(i * $step_us::bigint) as moment
-    from range($row_count::bigint) as t (i)
+        getvariable('start')::timestamp + to_microseconds(i * getvariable('step_us')::bigint) as moment
+    from range(getvariable('row_count')::bigint) as t (i)
 ),
 shaped as (
     select
@@ -114,4 +114,5 @@ select
     'wai/0.1' as user_agent,
     'logs api' as ingest_source,
     moment + interval 1 minute as ingested_at
-from priced
+from priced;
+insert into stored_call by name from stored_form('new_call')

@@ -133,7 +133,7 @@ def test_calls_are_not_read_to_count_conversations(store: Store) -> None:
     add(store, [call(1, conversation_id="c"), call(2, conversation_id="d")])
     end(store, "c", "resolved")
     roll_up(store)
-    store.connection.execute("delete from model_call")  # and nobody is told
+    store.connection.execute("delete from stored_call")  # and nobody is told
     told = ended_conversations(store, ALWAYS, Dimension.TENANT)["acme", False]
     assert (told.conversation_count, told.resolved_count, told.open_count) == (2, 1, 1)
 

@@ -15,7 +15,7 @@ from wai_ops.observe.ledger.store import Store, open_ledger
 
 Call = dict[str, Any]
 TABLES = (
-    "model_call",
+    "stored_call",
     "outcome",
     "rollup_day",
     "rollup_failure",
@@ -93,7 +93,11 @@ def add(store: Store, rows: Iterable[Call]) -> None:
         marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(alike))
         values = [_naive(row[name]) for row in alike for name in names]
         columns = ", ".join(names)
-        store.connection.execute(f"insert into model_call ({columns}) values {marks}", values)
+        store.connection.execute(
+            "create or replace temp table new_call as from matched_by_key limit 0"
+        )
+        store.connection.execute(f"insert into new_call ({columns}) values {marks}", values)
+        store.connection.execute("insert into stored_call by name from stored_form('new_call')")
         days = [(_naive(row["started_at"]).date(),) for row in alike]
         store.connection.executemany("insert into rollup_dirty values (?)", days)
 
@@ -105,7 +109,7 @@ def remove(store: Store, since: datetime, until: datetime) -> None:
     store.connection.execute(
         f"insert into rollup_dirty select distinct started_at::date from model_call {chosen}", part
     )
-    store.connection.execute(f"delete from model_call {chosen}", part)
+    store.connection.execute(f"delete from stored_call {chosen}", part)
 
 
 def roll_up(store: Store) -> None:

@@ -31,10 +31,12 @@ from wai_ops.observe.ledger.database import (
 )
 from wai_ops.observe.ledger.lines import (
     BadLine,
+    SEPARATOR,
     LogLine,
     Timings,
     Usage,
     class_of,
+    common_ends,
     encode,
     judge,
     open_lines,
@@ -57,6 +59,8 @@ _PEEK_BYTES = 65536
 _PEEKED = 20
 """Files of a batch whose beginnings are looked at."""
 _MODEL = re.compile(rb'"model": ?"(?:workers-ai/)?(@[^"\\]{1,100})"')
+_USUAL = 100
+"""Lines of each such beginning that are decoded."""
 _CHUNK = 2000
 
 
@@ -156,6 +160,7 @@ class _Ingest:
     may_restart: bool
     boundary: int = -1
     models: list[str] = field(default_factory=list)
+    usual_end: str | None = None
     bad: list[BadLine] = field(default_factory=list)
 
     def run(self) -> dict[str, Any]:
@@ -189,6 +194,7 @@ class _Ingest:
     def _read_somehow(self) -> _Counts:
         heads = [_head_of(file) for file in self.batch.files[:_PEEKED]]
         self.models = list(dict.fromkeys(name for head in heads for name in _models_in(head)))
+        self.usual_end = _usual_end(heads, self.redactor)
         shape = "texts" if any(map(_has_text_metadata, heads)) else "objects"
         failure: Exception
         for attempt in dict.fromkeys((shape, "texts")):
@@ -224,8 +230,8 @@ class _Ingest:
         run(
             connection,
             "gateway/set_prefilter",
-            whole=self.redactor.prefilter,
-            brief=self.redactor.brief_prefilter,
+            whole=f"{self.redactor.prefilter}|{SEPARATOR}",
+            brief=f"{self.redactor.brief_prefilter}|{SEPARATOR}",
             long_run=LONG_RUN,
         )
         self._insert(files, shape, is_first_look=True)
@@ -244,6 +250,7 @@ class _Ingest:
         connection, batch = self.connection, self.batch
         run(connection, "gateway/set_files", files=[str(file) for file in files])
         run(connection, "gateway/set_first_look", is_first_look=is_first_look)
+        run(connection, "gateway/set_usual", usual_end=self.usual_end)
         run(connection, f"gateway/lines_{shape}")
         run(connection, "gateway/judged")
         run(
@@ -359,6 +366,16 @@ def _head_of(file: Path) -> bytes:
 
 def _has_text_metadata(head: bytes) -> bool:
     return b'"metadata":"' in head or b'"metadata": "' in head
+
+
+def _usual_end(heads: Sequence[bytes], redactor: Redactor) -> str | None:
+    """What most of the first rows have in common (`stored_call.common`); None: it is suspicious."""
+    lines = [line for head in heads for line in head.split(b"\n")[:_USUAL]]
+    found = Counter(common_ends(lines)).most_common(1)
+    if not found:
+        return None
+    usual = found[0][0]
+    return None if redactor.may_change(usual.replace(SEPARATOR, " ")) else usual
 
 
 def _models_in(head: bytes) -> list[str]:

@@ -16,6 +16,8 @@ from wai_ops.core.failures import FailureClass, classify_response
 from wai_ops.core.metadata import KEYS
 from wai_ops.observe.redact.engine import Redactor
 
+SEPARATOR = "\x1f"
+"""Between the texts of `stored_call.common`; in the texts themselves it becomes a space."""
 LONGEST_LINE = 16 * 2**20
 """Bytes; the gateway stores no row above 10 MB."""
 LONGEST_CONTENT = 500
@@ -75,6 +77,20 @@ class LogLine(msgspec.Struct):
     error_type: str | None = None
 
 
+class _CommonEnd(msgspec.Struct):
+    """The end of `stored_call.common`, in its order."""
+
+    gateway: str | None = None
+    provider: str | None = None
+    path: str | None = None
+    request_type: str | None = None
+    model_type: str | None = None
+    finish_reason: str | None = None
+    byok: str | None = None
+    dlp_action: str | None = None
+    user_agent: str | None = None
+
+
 TEXTS = tuple(
     name
     for name in LogLine.__struct_fields__
@@ -82,6 +98,7 @@ TEXTS = tuple(
     and "str" in str(LogLine.__annotations__[name])
 )
 _decoder = msgspec.json.Decoder(LogLine, strict=False)
+_end_decoder = msgspec.json.Decoder(_CommonEnd)
 _encoder = msgspec.json.Encoder()
 
 
@@ -115,6 +132,18 @@ def split_lines(files: Sequence[Path], good: Path, redactor: Redactor) -> list[B
                     else:
                         spool.write(_encoder.encode(row) + b"\n")
     return bad
+
+
+def common_ends(lines: Sequence[bytes]) -> Iterator[str]:
+    """Of each line that can be read the end of `stored_call.common`; a missing text is empty."""
+    for line in lines:
+        try:
+            row = _end_decoder.decode(line)
+        except (msgspec.MsgspecError, RecursionError):
+            continue
+        texts = [getattr(row, name) or "" for name in row.__struct_fields__]
+        if not any(SEPARATOR in text for text in texts):
+            yield SEPARATOR.join(texts)
 
 
 def bounded(lines: BinaryIO) -> Iterator[bytes]:
@@ -161,7 +190,7 @@ def judge(row: LogLine, redactor: Redactor) -> LogLine:
     """Redact every text of a row, and class its failure by all that is known of it."""
     for name in TEXTS:
         if (text := getattr(row, name)) is not None:
-            setattr(row, name, redactor.text(text))
+            setattr(row, name, redactor.text(text.replace(SEPARATOR, " ")))
     row.metadata = {
         key: redactor.text(value) for key, value in (read_metadata(row.metadata) or {}).items()
     } or None

@@ -82,7 +82,8 @@ _HINT = "move the damaged part away: its rows come back from the old ledger, or 
 def _load(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[str]) -> int:
     boundary = last_row(connection)
     start_matching(connection)
-    run(connection, name, files=files)
+    run(connection, "raw/set_files", files=files)
+    run(connection, name)
     run(connection, "gateway/twins_delete", boundary=boundary)
     count = run_count(connection, "restore/new_count", boundary=boundary)
     match(connection, boundary)

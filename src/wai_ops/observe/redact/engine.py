@@ -134,6 +134,10 @@ class Redactor:
             if _is_text(form)
         ]
 
+    def may_change(self, text: str) -> bool:
+        """Whether the prefilter matches: a text of which this is false stays as it is."""
+        return self._prefilter.search(text.encode("utf-8", "surrogatepass")) is not None
+
     def text(self, text: str) -> str:
         """Return the text with its secrets masked."""
         raw = text.encode("utf-8", "surrogatepass")

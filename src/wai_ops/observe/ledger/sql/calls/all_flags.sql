@@ -1,12 +1,12 @@
 -- Which row of a request comes first, and which last: of all requests.
-update model_call
+update stored_call
 set is_first = ordered.place = 1, is_last = ordered.place = ordered.row_count
 from (
     select
-        rowid as row_number,
+        row_number,
         row_number() over request as place,
         count(*) over (partition by request_id) as row_count
-    from model_call
+    from numbered_call
     where request_id in (select request_id from model_call group by 1 having count(*) > 1)
     window request as (
         partition by request_id
@@ -14,7 +14,7 @@ from (
             attempt_id
     )
 ) as ordered
-where model_call.rowid = ordered.row_number
+where stored_call.rowid = ordered.row_number
     and (
         is_first is distinct from (ordered.place = 1)
         or is_last is distinct from (ordered.place = ordered.row_count)

@@ -1,5 +1,5 @@
 -- Calls that only the client has told of so far.
-insert into model_call by name
+create or replace temp view new_call as
 select
     true as is_first,
     true as is_last,
@@ -51,4 +51,5 @@ select
     out_usd_per_m,
     price_source,
     price_as_of
-from client_side
+from client_side;
+insert into stored_call by name from stored_form('new_call')

@@ -1,6 +1,6 @@
 -- ... and one row comes in their place. What the client saw wins, what it did not see the gateway
 -- tells; the gateway's own words stay beside it.
-insert into model_call by name
+create or replace temp view new_call as
 select
     true as is_first,
     true as is_last,
@@ -107,4 +107,5 @@ cross join lateral (
             when g.cost_state <> 'unknown' then of_gateway
             else of_client
         end as cost
-) as chosen
+) as chosen;
+insert into stored_call by name from stored_form('new_call')

@@ -3,13 +3,13 @@
 insert into pair
 select min(g.log_id) as log_id, min(c.attempt_id) as attempt_id, true as is_by_key
 from (
-    select *, rowid > $boundary as is_new
-    from model_call
+    select *, row_number > $boundary as is_new
+    from numbered_call
     where sources = 'client only' and log_id is null and started_at between $since and $until
 ) as c
 join (
-    select *, rowid > $boundary as is_new
-    from model_call
+    select *, row_number > $boundary as is_new
+    from numbered_call
     where sources = 'gateway only' and coalesce(step, 0) = 0
         and started_at between $since and $until
         and log_id not in (select log_id from pair)

@@ -2,11 +2,11 @@
 -- is also that of a new row.
 create or replace temp table parted as
 select log_id, attempt_id from matched_by_key
-where log_id in (select log_id from model_call where rowid > $boundary)
+where log_id in (select log_id from numbered_call where row_number > $boundary)
 union
 select m.log_id, m.attempt_id
 from matched_by_key as m
-semi join (from model_call where rowid > $boundary) as n
+semi join (from numbered_call where row_number > $boundary) as n
     on m.run_id = n.run_id
     and m.conversation_id = n.conversation_id
     and m.turn_index = n.turn_index

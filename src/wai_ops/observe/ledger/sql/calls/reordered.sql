@@ -1,11 +1,11 @@
 -- Rows that are no longer, or not yet, known as the first or the last one of their request.
 create or replace temp table reordered as
 select
-    rowid as row_number,
+    row_number,
     started_at::date as day,
     row_number() over request = 1 as is_now_first,
     row_number() over request = count(*) over (partition by request_id) as is_now_last
-from model_call
+from numbered_call
 where started_at between $since and $until
     and hash(request_id) in (from repeated)
 window request as (

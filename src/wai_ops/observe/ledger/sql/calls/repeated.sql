@@ -2,9 +2,9 @@
 -- and those that a row was taken from.
 create or replace temp table repeated as
 select hash(request_id) as request_hash
-from model_call
+from numbered_call
 where started_at between $since and $until
 group by request_hash
-having count(*) > 1 and max(rowid) > $boundary
+having count(*) > 1 and max(row_number) > $boundary
 union
 from stale_request

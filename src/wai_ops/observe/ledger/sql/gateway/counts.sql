@@ -16,5 +16,5 @@ select
     count(gateway_latency_ms) > 0 as has_timings,
     min(created_at) as since,
     max(created_at) as until
-from model_call
-where rowid > $boundary
+from numbered_call
+where row_number > $boundary

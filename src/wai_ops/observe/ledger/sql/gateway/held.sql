@@ -2,12 +2,12 @@
 -- matched, the gateway's own words are compared: the rest is the client's.
 create or replace temp table held as
 with old as (
-    select * exclude (request_id), rowid as row_number
-    from model_call
-    where rowid <= $boundary and ingest_source is not null and created_at between $since and $until
+    select * exclude (request_id)
+    from numbered_call
+    where row_number <= $boundary and ingest_source is not null and created_at between $since and $until
 ),
 new as (
-    select * exclude (request_id), rowid as row_number from model_call where rowid > $boundary
+    select * exclude (request_id) from numbered_call where row_number > $boundary
 )
 select
     log_id,

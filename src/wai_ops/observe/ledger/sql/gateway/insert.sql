@@ -1,17 +1,17 @@
 -- Every line of the batch as a call that only the gateway has told of so far. What is twice in the
 -- batch, or in the ledger already, or known from the client, is put right afterwards. Of a line that
 -- needs a second look nothing is stored but that it is there.
-insert into model_call by name
+insert into stored_call by name
 -- Each step below names what the next one uses: an alias within one step would be computed again
 -- wherever it is used under a condition.
 with line as (
     select
         *,
-        created_at::timestamp as ended_at,
-        created_at::timestamp - to_milliseconds(coalesce(duration, 0)) as started_at,
+        -- A plain cast asks the calendar of the session's time zone, which is UTC, about every row.
+        make_timestamp(epoch_us(created_at)) as ended_at,
+        make_timestamp(epoch_us(created_at) - coalesce(duration, 0) * 1000) as started_at,
         coalesce(success, status_code < 400, true) as is_success,
-        split_part(meta_conversation, '.', -2) as turn_text,
-        split_part(meta_conversation, '.', -1) as attempt_text,
+        string_split(meta_conversation, '.') as parts,
         coalesce(usage_input_tokens, tokens_in) as best_input,
         coalesce(usage_output_tokens, tokens_out, 0) as best_output,
         if(usage_input_tokens is not null, usage_cached_input_tokens, null) as best_cached
@@ -20,8 +20,8 @@ with line as (
 read as (
     select
         *,
-        try_cast(turn_text as uinteger) as turn_index,
-        try_cast(attempt_text as uinteger) as attempt,
+        try_cast(parts[-2] as uinteger) as turn_index,
+        try_cast(parts[-1] as uinteger) as attempt,
         least(coalesce(best_cached, 0), best_input) as billed_cached,
         case
             when is_success then null
@@ -50,7 +50,7 @@ looked_up as (
         cached or case
             when is_success then false
             else coalesce(status_code = 429, false)
-                or list_contains($unbilled::varchar[], failure)
+                or list_position($unbilled::varchar[], failure) > 0
         end as is_free,
         turn_index is not null and attempt is not null as has_lineage,
         list_extract(getvariable('price_packed')::bigint[], cell) as packed
@@ -121,11 +121,9 @@ priced as (
 select
     true as is_first,
     true as is_last,
-    if(is_suspect, 'second look', 'gateway only') as sources,
     if(is_suspect or id = '', null, id) as log_id,
     if(is_suspect, null, meta_trace) as run_id,
     if(is_suspect, null, event_id) as event_id,
-    step,
     started_at,
     ended_at as created_at,
     if(is_suspect, null, meta_tenant) as tenant,
@@ -133,53 +131,21 @@ select
     -- What is not spelled as the contract says is kept as it is.
     case
         when is_suspect then null
-        when has_lineage then left(
+        when not has_lineage then meta_conversation
+        when len(parts) = 3 then parts[1]
+        else left(
             meta_conversation,
-            length(meta_conversation) - length(turn_text) - length(attempt_text) - 2
+            length(meta_conversation) - length(parts[-2]) - length(parts[-1]) - 2
         )
-        else meta_conversation
     end as conversation_id,
     if(has_lineage, turn_index, null) as turn_index,
     if(has_lineage, attempt, null) as attempt,
-    case
-        when is_suspect then null
-        when strpos(meta_prompt, '@') = 0 then meta_prompt
-        else left(meta_prompt, length(meta_prompt) - length(split_part(meta_prompt, '@', -1)) - 1)
-    end as prompt_name,
-    if(is_suspect or strpos(meta_prompt, '@') = 0, null, split_part(meta_prompt, '@', -1))
-        as prompt_version,
-    case
-        when has_lineage and meta_tenant is not null and meta_workflow is not null
-            and strpos(meta_prompt, '@') > 0 and meta_trace is not null
-            then 'complete'
-        when coalesce(meta_tenant, meta_workflow, meta_conversation, meta_prompt, meta_trace) is null
-            then 'missing'
-        else 'partial'
-    end as contract,
-    if(is_suspect, null, coalesce(gateway, $gateway_id)) as gateway_id,
-    if(is_suspect, null, provider) as provider,
-    if(is_suspect, null, model) as model,
-    $target as target,
-    if(is_suspect, null, path) as endpoint,
-    status_code as http_status,
-    if(is_suspect, null, failure) as error_type,
-    error_code,
-    if(is_suspect, null, error_message) as error_message,
-    if(is_suspect, null, finish_reason) as finish_reason,
-    cached as gateway_cache_hit,
-    case
-        when usage_input_tokens is not null then 'gateway usage'
-        when tokens_in is not null then 'gateway tokens'
-    end as usage_source,
+    if(is_suspect, null, meta_prompt) as prompt,
     best_input as input_tokens,
     best_cached as cached_input_tokens,
     if(best_input is null, null, best_output) as output_tokens,
     usage_reasoning_tokens as reasoning_tokens,
     duration as duration_ms,
-    case
-        when basis = 'metered' then cost_state_of(own_cost, cost, custom_cost)
-        else basis
-    end as cost_state,
     own_cost as cost_usd,
     case
         when neurons_e6 is not null
@@ -187,28 +153,7 @@ select
         when neurons_e12 is not null
             then (neurons_e12::decimal(26, 0) * 0.000000000001)::decimal(24, 12)
     end as neurons,
-    if(is_estimated, null, list_extract(getvariable('price_in_usd')::decimal(18, 12)[], cell))
-        as in_usd_per_m,
-    if(is_estimated, null, list_extract(getvariable('price_cached_usd')::decimal(18, 12)[], cell))
-        as cached_in_usd_per_m,
-    if(is_estimated, null, list_extract(getvariable('price_out_usd')::decimal(18, 12)[], cell))
-        as out_usd_per_m,
-    case
-        when is_estimated then 'gateway'
-        when not is_priced then null
-        when getvariable('price_is_uniform')::boolean then getvariable('price_source')::varchar
-        else list_extract(getvariable('price_sources')::varchar[], cell)
-    end as price_source,
-    case
-        when is_estimated or not is_priced then null
-        when getvariable('price_is_uniform')::boolean then getvariable('price_date')::varchar
-        else coalesce(
-            nullif(list_extract(getvariable('price_dates')::varchar[], cell), ''),
-            strftime(started_at, '%Y-%m-%d')
-        )
-    end as price_as_of,
     cost as gateway_cost_usd,
-    custom_cost as gateway_custom_cost,
     tokens_in as gateway_input_tokens,
     tokens_out as gateway_output_tokens,
     usage_input_tokens,
@@ -217,14 +162,63 @@ select
     usage_reasoning_tokens,
     duration as gateway_duration_ms,
     latency as gateway_latency_ms,
-    if(is_suspect, null, request_type) as request_type,
-    if(is_suspect, null, model_type) as model_type,
-    wholesale,
-    if(is_suspect, null, byok) as byok,
-    if(is_suspect, null, dlp_action) as dlp_action,
-    if(is_suspect, null, user_agent) as user_agent,
-    feedback,
-    score,
-    $ingest_source as ingest_source,
-    $at_utc as ingested_at
+    $at_utc as ingested_at,
+    -- In the order of stored_form.
+    if(is_suspect, 'second look', concat(
+        'gateway only', chr(31),
+        case
+            when has_lineage and meta_tenant is not null and meta_workflow is not null
+                and contains(meta_prompt, '@') and meta_trace is not null
+                then 'complete'
+            when coalesce(meta_tenant, meta_workflow, meta_conversation, meta_prompt, meta_trace)
+                is null
+                then 'missing'
+            else 'partial'
+        end, chr(31),
+        case basis
+            when 'metered' then cost_state_of(own_cost, cost, custom_cost)
+            else basis
+        end, chr(31),
+        case
+            when usage_input_tokens is not null then 'gateway usage'
+            when tokens_in is not null then 'gateway tokens'
+        end, chr(31),
+        $target, chr(31),
+        $ingest_source, chr(31),
+        case
+            when is_estimated then concat('gateway', chr(31), chr(31), chr(31), chr(31))
+            when not is_priced then concat(chr(31), chr(31), chr(31), chr(31))
+            else coalesce(
+                list_extract(getvariable('price_labels')::varchar[], cell),
+                concat(
+                    list_extract(getvariable('price_sources')::varchar[], cell), chr(31),
+                    strftime(started_at, '%Y-%m-%d'), chr(31),
+                    list_extract(getvariable('price_rates')::varchar[], cell)
+                )
+            )
+        end, chr(31),
+        chr(31), chr(31), chr(31),
+        case when cached then 'true' when not cached then 'false' end, chr(31),
+        case when custom_cost then 'true' when not custom_cost then 'false' end, chr(31),
+        case when wholesale then 'true' when not wholesale then 'false' end, chr(31),
+        status_code, chr(31),
+        failure, chr(31),
+        step, chr(31),
+        chr(31),
+        model, chr(31),
+        if(gateway is null, $gateway_id, null),
+        common_end
+    )) as common,
+    if(
+        error_code is null and error_message is null and feedback is null and score is null,
+        null,
+        [struct_pack(
+            error_code := error_code,
+            error_message := if(is_suspect, null, error_message),
+            max_output_tokens := null,
+            affinity_epoch := null,
+            feedback := feedback,
+            score := score
+        )]
+    ) as rare
 from priced

@@ -1,6 +1,7 @@
--- Where a line's model stands in the price lists, and which lines need a second look, in Python:
--- those that may hold a secret, and failures with more than a status. An id of the usual length is
--- the gateway's own, and so are the most usual of the words that it uses.
+-- Where a line's model stands in the price lists, the texts that it has in common with others, and
+-- which lines need a second look, in Python: those that may hold a secret, and failures with more than
+-- a status. An id of the usual length is the gateway's own, and the texts that are usual in this batch
+-- were looked at before it.
 create or replace temp view judged_line as
 with named as (
     select
@@ -10,13 +11,32 @@ with named as (
 placed as (
     select
         *,
-        coalesce(list_position(getvariable('price_names')::varchar[], model), 0) as model_place
+        coalesce(list_position(getvariable('price_names')::varchar[], model), 0) as model_place,
+        -- As the end of stored_call.common; a missing text is an empty one here.
+        concat(
+            gateway, chr(31),
+            provider, chr(31),
+            path, chr(31),
+            request_type, chr(31),
+            model_type, chr(31),
+            finish_reason, chr(31),
+            byok, chr(31),
+            dlp_action, chr(31),
+            user_agent
+        ) as common_end
     from named
 ),
 picked as (
     select
         *,
-        nullif(path, '/v1/chat/completions') as other_path,
+        if(
+            common_end = getvariable('usual_end')::varchar,
+            null,
+            concat_ws(
+                ' ', gateway, provider, path, request_type, model_type, finish_reason, byok,
+                dlp_action, user_agent
+            )
+        ) as unusual,
         if(length(id) in (26, 36), null, id) as other_id,
         if(model_place > 0, null, model) as other_model
     from placed
@@ -24,49 +44,25 @@ picked as (
 joined as (
     select
         *,
-        concat_ws(
-            ' ',
-            other_path,
-            user_agent,
-            meta_tenant,
-            meta_workflow,
-            meta_conversation,
-            meta_prompt,
-            meta_trace,
-            event_id,
-            other_id,
-            other_model,
-            nullif(provider, 'workers-ai'),
-            nullif(request_type, 'chat'),
-            nullif(model_type, 'text-generation'),
-            byok,
-            dlp_action,
-            finish_reason,
-            gateway
+        concat(
+            meta_trace, ' ', event_id, ' ', meta_conversation, ' ', meta_prompt, ' ', meta_tenant, ' ',
+            meta_workflow, ' ', unusual, ' ', other_id, ' ', other_model
         ) as words,
         greatest(
-            strlen(other_path),
-            strlen(user_agent),
-            strlen(meta_tenant),
-            strlen(meta_workflow),
-            strlen(meta_conversation),
-            strlen(meta_prompt),
             strlen(meta_trace),
             strlen(event_id),
+            strlen(meta_conversation),
+            strlen(meta_prompt),
+            strlen(meta_tenant),
+            strlen(meta_workflow),
+            strlen(unusual),
             strlen(other_id),
-            strlen(other_model),
-            strlen(provider),
-            strlen(request_type),
-            strlen(model_type),
-            strlen(byok),
-            strlen(dlp_action),
-            strlen(finish_reason),
-            strlen(gateway)
+            strlen(other_model)
         ) as longest
     from picked
 )
 select
-    * exclude (other_path, other_id, other_model, words, longest),
+    * exclude (unusual, other_id, other_model, words, longest),
     getvariable('is_first_look')::boolean and (
         error_type is not null
         or error_code is not null

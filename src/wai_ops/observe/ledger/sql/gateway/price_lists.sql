@@ -26,24 +26,29 @@ set variable price_fine_cached = (
 set variable price_fine_out = (
     select list((rate_out * 1000000)::hugeint order by number) from price_grid
 );
--- What a report says that a call was priced at.
-set variable price_in_usd = (
-    select list(usd_of_fine((rate_in * 1000000)::hugeint) order by number) from price_grid
-);
-set variable price_cached_usd = (
-    select list(usd_of_fine((rate_cached * 1000000)::hugeint) order by number) from price_grid
-);
-set variable price_out_usd = (
-    select list(usd_of_fine((rate_out * 1000000)::hugeint) order by number) from price_grid
-);
+-- What a report says that a call was priced at, as the texts of stored_call.common; the whole label is
+-- null where the day of the call is part of it.
 set variable price_sources = (select list(price_source order by number) from price_grid);
-set variable price_dates = (select list(price_as_of order by number) from price_grid);
-set variable price_is_uniform = (
-    select count(distinct price_source || ' ' || price_as_of) = 1 and bool_and(price_as_of <> '')
+set variable price_rates = (
+    select list(
+        concat_ws(
+            chr(31),
+            common_rate(usd_of_fine((rate_in * 1000000)::hugeint)),
+            common_rate(usd_of_fine((rate_cached * 1000000)::hugeint)),
+            common_rate(usd_of_fine((rate_out * 1000000)::hugeint))
+        )
+        order by number
+    )
     from price_grid
 );
-set variable price_source = (select any_value(price_source) from price_grid);
-set variable price_date = (select any_value(price_as_of) from price_grid);
+set variable price_labels = (
+    select list(
+        price_source || chr(31) || nullif(price_as_of, '') || chr(31)
+            || list_extract(getvariable('price_rates')::varchar[], number)
+        order by number
+    )
+    from price_grid
+);
 -- How many days of change each day comes after, from the first such day to the last.
 set variable price_first_day = (select min(since) from price_grid where since > '1970-01-01');
 set variable price_periods = (

@@ -1,2 +1,2 @@
 -- Their places, now that they are there themselves.
-delete from model_call where rowid > $boundary and sources = 'second look'
+delete from stored_call where rowid > $boundary and common = 'second look'

@@ -1,2 +1,5 @@
 -- What the gateway said, and the rows with it.
-delete from model_call where created_at < $before and ingest_source is not null
+delete from stored_call
+where rowid in (
+    select row_number from numbered_call where created_at < $before and ingest_source is not null
+)

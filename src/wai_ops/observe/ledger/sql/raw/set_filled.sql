@@ -3,9 +3,9 @@ set variable raw_columns = (
     select list(name)
     from (
         unpivot (
-            select count(columns(* exclude (request_id)))
-            from model_call
-            where rowid > $boundary and sources = 'gateway only'
+            select count(columns(*))
+            from stored_call
+            where rowid > $boundary and starts_with(common, 'gateway only' || chr(31))
         ) on columns(*) into name name value filled
     )
     where filled > 0

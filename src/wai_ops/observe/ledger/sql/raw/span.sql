@@ -1,4 +1,4 @@
 -- The times of the rows that are to be kept.
 select min(created_at), max(created_at), count(*)
-from model_call
-where rowid > $boundary and sources = 'gateway only'
+from numbered_call
+where row_number > $boundary and sources = 'gateway only'

@@ -1,7 +1,7 @@
--- The gateway's side of new rows, as it was loaded; `rewrite` packs it better. A column without a
+-- The gateway's side of new rows, as it is stored; `rewrite` packs it better. A column without a
 -- value takes as long as any other to write, so it is left out: rows are read back by name.
 copy (
     select columns(lambda name: list_contains(getvariable('raw_columns')::varchar[], name))
-    from model_call
-    where rowid > $boundary and sources = 'gateway only'
+    from stored_call
+    where rowid > $boundary and starts_with(common, 'gateway only' || chr(31))
 ) to $file (format parquet, compression zstd, compression_level 1, row_group_size 122880)

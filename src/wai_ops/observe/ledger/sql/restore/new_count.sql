@@ -1,2 +1,2 @@
 -- How many rows that were.
-select count(*) from model_call where rowid > $boundary
+select count(*) from numbered_call where row_number > $boundary

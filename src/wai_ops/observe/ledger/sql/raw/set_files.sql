@@ -1,0 +1,2 @@
+-- The files that the next statement reads.
+set variable kept_files = $files
