@@ -60,24 +60,30 @@ rated as (
     select
         *,
         if(packed < 0, -1 - packed, packed) as rates,
+        -- What nothing is priced at in this batch costs no time: the variable is a constant here.
         case
-            when packed is null then list_extract(getvariable('price_fine_in')::hugeint[], cell)
+            when getvariable('price_is_fine')::boolean and packed is null
+                then list_extract(getvariable('price_fine_in')::hugeint[], cell)
         end as fine_in,
         case
-            when packed is null then list_extract(getvariable('price_fine_out')::hugeint[], cell)
+            when getvariable('price_is_fine')::boolean and packed is null
+                then list_extract(getvariable('price_fine_out')::hugeint[], cell)
         end as fine_out
     from looked_up
 ),
 judged as (
     select
         *,
-        packed is not null or fine_in is not null as is_priced,
+        packed is not null or (getvariable('price_is_fine')::boolean and fine_in is not null) as is_priced,
         case
             when is_free then 'none'
             when is_used and (
                 packed >= 0
-                or fine_out is not null
-                or (best_output = 0 and (packed is not null or fine_in is not null))
+                or (best_output = 0 and packed is not null)
+                or (
+                    getvariable('price_is_fine')::boolean
+                    and (fine_out is not null or (best_output = 0 and fine_in is not null))
+                )
             ) then 'metered'
             when cost > 0 then 'estimated'
             else 'unknown'
@@ -97,7 +103,7 @@ counted as (
             )
         end as neurons_e6,
         case
-            when basis = 'metered' and packed is null then (
+            when getvariable('price_is_fine')::boolean and basis = 'metered' and packed is null then (
                 (best_input - billed_cached)::hugeint * fine_in
                 + billed_cached::hugeint
                     * list_extract(getvariable('price_fine_cached')::hugeint[], cell)
@@ -112,7 +118,7 @@ priced as (
         case
             when neurons_e6 is not null
                 then ((neurons_e6 * 11)::decimal(18, 0) * 0.000000000001)::decimal(18, 12)
-            when neurons_e12 is not null
+            when getvariable('price_is_fine')::boolean and neurons_e12 is not null
                 then (half_even(neurons_e12 * 11, 1000000) * 0.000000000001)::decimal(18, 12)
             when is_estimated then cost
         end as own_cost
@@ -150,7 +156,7 @@ select
     case
         when neurons_e6 is not null
             then (neurons_e6::decimal(18, 0) * 0.000001)::decimal(24, 12)
-        when neurons_e12 is not null
+        when getvariable('price_is_fine')::boolean and neurons_e12 is not null
             then (neurons_e12::decimal(26, 0) * 0.000000000001)::decimal(24, 12)
     end as neurons,
     cost as gateway_cost_usd,
@@ -163,31 +169,30 @@ select
     duration as gateway_duration_ms,
     latency as gateway_latency_ms,
     $at_utc as ingested_at,
-    -- In the order of stored_form.
+    -- In the order of stored_form; constants that stand side by side are one, put together before.
     if(is_suspect, 'second look', concat(
-        'gateway only', chr(31),
         case
             when has_lineage and meta_tenant is not null and meta_workflow is not null
                 and contains(meta_prompt, '@') and meta_trace is not null
-                then 'complete'
+                then 'gateway only' || chr(31) || 'complete' || chr(31)
             when coalesce(meta_tenant, meta_workflow, meta_conversation, meta_prompt, meta_trace)
                 is null
-                then 'missing'
-            else 'partial'
-        end, chr(31),
-        case basis
-            when 'metered' then cost_state_of(own_cost, cost, custom_cost)
+                then 'gateway only' || chr(31) || 'missing' || chr(31)
+            else 'gateway only' || chr(31) || 'partial' || chr(31)
+        end,
+        case
+            when basis = 'metered' then cost_state_of(own_cost, cost, custom_cost)
             else basis
-        end, chr(31),
+        end,
         case
-            when usage_input_tokens is not null then 'gateway usage'
-            when tokens_in is not null then 'gateway tokens'
-        end, chr(31),
-        $target, chr(31),
-        $ingest_source, chr(31),
+            when usage_input_tokens is not null then chr(31) || 'gateway usage' || chr(31)
+            when tokens_in is not null then chr(31) || 'gateway tokens' || chr(31)
+            else chr(31) || chr(31)
+        end,
+        $target || chr(31) || $ingest_source || chr(31),
         case
-            when is_estimated then concat('gateway', chr(31), chr(31), chr(31), chr(31))
-            when not is_priced then concat(chr(31), chr(31), chr(31), chr(31))
+            when is_estimated then 'gateway' || chr(31) || chr(31) || chr(31) || chr(31)
+            when not is_priced then chr(31) || chr(31) || chr(31) || chr(31)
             else coalesce(
                 list_extract(getvariable('price_labels')::varchar[], cell),
                 concat(
@@ -196,17 +201,30 @@ select
                     list_extract(getvariable('price_rates')::varchar[], cell)
                 )
             )
-        end, chr(31),
-        chr(31), chr(31), chr(31),
-        case when cached then 'true' when not cached then 'false' end, chr(31),
-        case when custom_cost then 'true' when not custom_cost then 'false' end, chr(31),
-        case when wholesale then 'true' when not wholesale then 'false' end, chr(31),
-        status_code, chr(31),
-        failure, chr(31),
-        step, chr(31),
+        end,
+        case
+            when cached then chr(31) || chr(31) || chr(31) || chr(31) || 'true' || chr(31)
+            when not cached then chr(31) || chr(31) || chr(31) || chr(31) || 'false' || chr(31)
+            else chr(31) || chr(31) || chr(31) || chr(31) || chr(31)
+        end,
+        case
+            when custom_cost then 'true' || chr(31)
+            when not custom_cost then 'false' || chr(31)
+            else chr(31)
+        end,
+        case
+            when wholesale then 'true' || chr(31)
+            when not wholesale then 'false' || chr(31)
+            else chr(31)
+        end,
+        status_code,
         chr(31),
-        model, chr(31),
-        if(gateway is null, $gateway_id, null),
+        failure,
+        chr(31),
+        step,
+        chr(31) || chr(31),
+        model,
+        if(gateway is null, chr(31) || coalesce($gateway_id, ''), chr(31)),
         common_end
     )) as common,
     if(

@@ -26,6 +26,13 @@ set variable price_fine_cached = (
 set variable price_fine_out = (
     select list((rate_out * 1000000)::hugeint order by number) from price_grid
 );
+set variable price_is_fine = (
+    select bool_or(packed is null and rate_in is not null)
+    from (
+        select rate_in, list_extract(getvariable('price_packed')::bigint[], number) as packed
+        from price_grid
+    )
+);
 -- What a report says that a call was priced at, as the texts of stored_call.common; the whole label is
 -- null where the day of the call is part of it.
 set variable price_sources = (select list(price_source order by number) from price_grid);
