@@ -1,6 +1,6 @@
 """Log rows of gateways into the ledger: read once, priced, matched with what clients recorded.
 
-The rows go straight from the files into `model_call`; what is then found to be there twice, or to
+The rows go straight from the files into `stored_call`; what is then found to be there twice, or to
 belong to a client's attempt, is put right within the same transaction. Nothing is stored of a line
 that may hold a secret until Python has looked at it.
 

@@ -80,7 +80,6 @@ class LogLine(msgspec.Struct):
 class _CommonEnd(msgspec.Struct):
     """The end of `stored_call.common`, in its order."""
 
-    gateway: str | None = None
     provider: str | None = None
     path: str | None = None
     request_type: str | None = None

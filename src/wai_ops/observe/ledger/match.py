@@ -21,7 +21,7 @@ def last_row(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def start_matching(connection: duckdb.DuckDBPyConnection) -> None:
-    """Nothing has been taken from any request yet. Before anything of `model_call` is deleted."""
+    """Nothing has been taken from any request yet. Before any call is deleted."""
     run(connection, "calls/stale_start")
 
 

@@ -1,2 +1,2 @@
 -- Whether any gateway row is here to be matched.
-select exists (from model_call where ingest_source is not null)
+select exists (from model_call where sources <> 'client only')

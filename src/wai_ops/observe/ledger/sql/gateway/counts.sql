@@ -3,7 +3,7 @@ select
     count(*) as row_count,
     count(log_id) as id_count,
     count(distinct hash(log_id)) as distinct_count,
-    count(*) filter (sources = 'second look') as suspect_count,
+    count(*) filter (common = 'second look') as suspect_count,
     count(*) filter (
         error_type is null
         and not coalesce(gateway_cache_hit, false)
@@ -16,5 +16,5 @@ select
     count(gateway_latency_ms) > 0 as has_timings,
     min(created_at) as since,
     max(created_at) as until
-from numbered_call
-where row_number > $boundary
+from stored_call
+where rowid > $boundary

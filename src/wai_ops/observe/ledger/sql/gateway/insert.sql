@@ -147,6 +147,9 @@ select
     if(has_lineage, turn_index, null) as turn_index,
     if(has_lineage, attempt, null) as attempt,
     if(is_suspect, null, meta_prompt) as prompt,
+    if(is_suspect, null, coalesce(gateway, $gateway_id)) as gateway_id,
+    if(is_suspect, null, failure) as error_type,
+    cached as gateway_cache_hit,
     best_input as input_tokens,
     best_cached as cached_input_tokens,
     if(best_input is null, null, best_output) as output_tokens,
@@ -203,14 +206,9 @@ select
             )
         end,
         case
-            when cached then chr(31) || chr(31) || chr(31) || chr(31) || 'true' || chr(31)
-            when not cached then chr(31) || chr(31) || chr(31) || chr(31) || 'false' || chr(31)
+            when custom_cost then chr(31) || chr(31) || chr(31) || chr(31) || 'true' || chr(31)
+            when not custom_cost then chr(31) || chr(31) || chr(31) || chr(31) || 'false' || chr(31)
             else chr(31) || chr(31) || chr(31) || chr(31) || chr(31)
-        end,
-        case
-            when custom_cost then 'true' || chr(31)
-            when not custom_cost then 'false' || chr(31)
-            else chr(31)
         end,
         case
             when wholesale then 'true' || chr(31)
@@ -219,12 +217,10 @@ select
         end,
         status_code,
         chr(31),
-        failure,
-        chr(31),
         step,
         chr(31) || chr(31),
         model,
-        if(gateway is null, chr(31) || coalesce($gateway_id, ''), chr(31)),
+        chr(31),
         common_end
     )) as common,
     if(

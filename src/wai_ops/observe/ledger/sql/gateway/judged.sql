@@ -14,7 +14,6 @@ placed as (
         coalesce(list_position(getvariable('price_names')::varchar[], model), 0) as model_place,
         -- As the end of stored_call.common; a missing text is an empty one here.
         concat(
-            gateway, chr(31),
             provider, chr(31),
             path, chr(31),
             request_type, chr(31),
@@ -33,8 +32,8 @@ picked as (
             common_end = getvariable('usual_end')::varchar,
             null,
             concat_ws(
-                ' ', gateway, provider, path, request_type, model_type, finish_reason, byok,
-                dlp_action, user_agent
+                ' ', provider, path, request_type, model_type, finish_reason, byok, dlp_action,
+                user_agent
             )
         ) as unusual,
         if(length(id) in (26, 36), null, id) as other_id,
@@ -46,7 +45,7 @@ joined as (
         *,
         concat(
             meta_trace, ' ', event_id, ' ', meta_conversation, ' ', meta_prompt, ' ', meta_tenant, ' ',
-            meta_workflow, ' ', unusual, ' ', other_id, ' ', other_model
+            meta_workflow, ' ', unusual, ' ', other_id, ' ', other_model, ' ', gateway
         ) as words,
         greatest(
             strlen(meta_trace),
@@ -57,7 +56,8 @@ joined as (
             strlen(meta_workflow),
             strlen(unusual),
             strlen(other_id),
-            strlen(other_model)
+            strlen(other_model),
+            strlen(gateway)
         ) as longest
     from picked
 )

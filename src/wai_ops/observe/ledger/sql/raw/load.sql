@@ -17,10 +17,11 @@ insert into stored_call by name from stored_form('new_call');
 insert into stored_call by name
 select
     is_first, is_last, log_id, attempt_id, run_id, event_id, started_at, created_at, tenant,
-    workflow, conversation_id, turn_index, attempt, prompt, input_tokens, cached_input_tokens,
-    output_tokens, reasoning_tokens, ttft_ms, duration_ms, tpot_ms, cacheable_tokens, cost_usd,
-    neurons, gateway_cost_usd, gateway_input_tokens, gateway_output_tokens, usage_input_tokens,
-    usage_output_tokens, usage_cached_input_tokens, usage_reasoning_tokens, gateway_duration_ms,
-    gateway_latency_ms, ingested_at, common, rare
+    workflow, conversation_id, turn_index, attempt, prompt, gateway_id, error_type,
+    gateway_cache_hit, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens,
+    ttft_ms, duration_ms, tpot_ms, cacheable_tokens, cost_usd, neurons, gateway_cost_usd,
+    gateway_input_tokens, gateway_output_tokens, usage_input_tokens, usage_output_tokens,
+    usage_cached_input_tokens, usage_reasoning_tokens, gateway_duration_ms, gateway_latency_ms,
+    ingested_at, common, rare
 from kept_call
 where common is not null

@@ -22,6 +22,9 @@ create table stored_call (
     attempt bigint,
     -- name@version
     prompt varchar,
+    gateway_id varchar,
+    error_type varchar,
+    gateway_cache_hit boolean,
     input_tokens bigint,
     cached_input_tokens bigint,
     output_tokens bigint,
@@ -57,6 +60,9 @@ create table stored_call (
     )[]
 );
 
+-- The nth text of `common`; null: it is missing.
+create macro common_at(common, n) as nullif(string_split(common, chr(31))[n], '');
+
 -- The calls with every name that they had before, and the number of each row.
 create view numbered_call as
 select
@@ -64,12 +70,17 @@ select
     coalesce(run_id, event_id, log_id, attempt_id) as request_id,
     is_first,
     is_last,
-    nullif(string_split(common, chr(31))[1], '') as sources,
+    -- The first text, found in any row at once: loading asks for it before the texts are packed.
+    case
+        when starts_with(common, 'gateway only') then 'gateway only'
+        when starts_with(common, 'client+gateway') then 'client+gateway'
+        when starts_with(common, 'client only') then 'client only'
+    end as sources,
     log_id,
     attempt_id,
     run_id,
     event_id,
-    try_cast(string_split(common, chr(31))[20] as bigint) as step,
+    try_cast(common_at(common, 18) as bigint) as step,
     started_at,
     created_at,
     tenant,
@@ -83,21 +94,21 @@ select
         prompt
     ) as prompt_name,
     if(contains(prompt, '@'), string_split(prompt, '@')[-1], null) as prompt_version,
-    nullif(string_split(common, chr(31))[2], '') as contract,
-    nullif(string_split(common, chr(31))[23], '') as gateway_id,
-    nullif(string_split(common, chr(31))[24], '') as provider,
-    nullif(string_split(common, chr(31))[22], '') as model,
-    nullif(string_split(common, chr(31))[21], '') as requested_model,
-    nullif(string_split(common, chr(31))[5], '') as target,
-    nullif(string_split(common, chr(31))[25], '') as endpoint,
-    try_cast(string_split(common, chr(31))[14] as boolean) as streamed,
-    try_cast(string_split(common, chr(31))[18] as bigint) as http_status,
-    nullif(string_split(common, chr(31))[19], '') as error_type,
+    common_at(common, 2) as contract,
+    gateway_id,
+    common_at(common, 21) as provider,
+    common_at(common, 20) as model,
+    common_at(common, 19) as requested_model,
+    common_at(common, 5) as target,
+    common_at(common, 22) as endpoint,
+    try_cast(common_at(common, 14) as boolean) as streamed,
+    try_cast(common_at(common, 17) as bigint) as http_status,
+    error_type,
     rare[1].error_code as error_code,
     rare[1].error_message as error_message,
-    nullif(string_split(common, chr(31))[28], '') as finish_reason,
-    try_cast(string_split(common, chr(31))[15] as boolean) as gateway_cache_hit,
-    nullif(string_split(common, chr(31))[4], '') as usage_source,
+    common_at(common, 25) as finish_reason,
+    gateway_cache_hit,
+    common_at(common, 4) as usage_source,
     input_tokens,
     cached_input_tokens,
     output_tokens,
@@ -107,19 +118,19 @@ select
     duration_ms,
     tpot_ms,
     rare[1].affinity_epoch as affinity_epoch,
-    nullif(string_split(common, chr(31))[12], '') as affinity_result,
-    nullif(string_split(common, chr(31))[13], '') as affinity_cause,
+    common_at(common, 12) as affinity_result,
+    common_at(common, 13) as affinity_cause,
     cacheable_tokens,
-    nullif(string_split(common, chr(31))[3], '') as cost_state,
+    common_at(common, 3) as cost_state,
     cost_usd,
     neurons,
-    try_cast(string_split(common, chr(31))[9] as decimal(18, 12)) as in_usd_per_m,
-    try_cast(string_split(common, chr(31))[10] as decimal(18, 12)) as cached_in_usd_per_m,
-    try_cast(string_split(common, chr(31))[11] as decimal(18, 12)) as out_usd_per_m,
-    nullif(string_split(common, chr(31))[7], '') as price_source,
-    nullif(string_split(common, chr(31))[8], '') as price_as_of,
+    try_cast(common_at(common, 9) as decimal(18, 12)) as in_usd_per_m,
+    try_cast(common_at(common, 10) as decimal(18, 12)) as cached_in_usd_per_m,
+    try_cast(common_at(common, 11) as decimal(18, 12)) as out_usd_per_m,
+    common_at(common, 7) as price_source,
+    common_at(common, 8) as price_as_of,
     gateway_cost_usd,
-    try_cast(string_split(common, chr(31))[16] as boolean) as gateway_custom_cost,
+    try_cast(common_at(common, 15) as boolean) as gateway_custom_cost,
     gateway_input_tokens,
     gateway_output_tokens,
     usage_input_tokens,
@@ -128,19 +139,19 @@ select
     usage_reasoning_tokens,
     gateway_duration_ms,
     gateway_latency_ms,
-    nullif(string_split(common, chr(31))[26], '') as request_type,
-    nullif(string_split(common, chr(31))[27], '') as model_type,
-    try_cast(string_split(common, chr(31))[17] as boolean) as wholesale,
-    nullif(string_split(common, chr(31))[29], '') as byok,
-    nullif(string_split(common, chr(31))[30], '') as dlp_action,
-    nullif(string_split(common, chr(31))[31], '') as user_agent,
+    common_at(common, 23) as request_type,
+    common_at(common, 24) as model_type,
+    try_cast(common_at(common, 16) as boolean) as wholesale,
+    common_at(common, 26) as byok,
+    common_at(common, 27) as dlp_action,
+    common_at(common, 28) as user_agent,
     rare[1].feedback as feedback,
     rare[1].score as score,
-    nullif(string_split(common, chr(31))[6], '') as ingest_source,
+    common_at(common, 6) as ingest_source,
     ingested_at
 from stored_call;
 
--- The calls, as version 2 defines them column by column.
+-- The calls, as version 2 defines them column by column. Its name is what those ask who only read.
 create view model_call as select * exclude (row_number) from numbered_call;
 
 -- A value as one of the texts in `common`.
@@ -167,6 +178,9 @@ select
     turn_index,
     attempt,
     prompt_name || coalesce('@' || prompt_version, '') as prompt,
+    gateway_id,
+    error_type,
+    gateway_cache_hit,
     input_tokens,
     cached_input_tokens,
     output_tokens,
@@ -203,15 +217,12 @@ select
         common_text(affinity_result),
         common_text(affinity_cause),
         common_text(streamed),
-        common_text(gateway_cache_hit),
         common_text(gateway_custom_cost),
         common_text(wholesale),
         common_text(http_status),
-        common_text(error_type),
         common_text(step),
         common_text(requested_model),
         common_text(model),
-        common_text(gateway_id),
         common_text(provider),
         common_text(endpoint),
         common_text(request_type),
