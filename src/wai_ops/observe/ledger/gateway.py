@@ -30,8 +30,8 @@ from wai_ops.observe.ledger.database import (
     run_count,
 )
 from wai_ops.observe.ledger.lines import (
-    BadLine,
     SEPARATOR,
+    BadLine,
     LogLine,
     Timings,
     Usage,
