@@ -153,7 +153,8 @@ def test_rules_that_count_late_differ_by_no_more_than_the_bound(
     budget_emulator: WaiEmulator, wai: Wai
 ) -> None:
     """Many calls at once, costs seen half a second late: who is refused depends on chance."""
-    calls, delay = traffic(160, seed=5), {"spend.settle_delay_ms": 500}
+    calls = traffic(160, seed=5)
+    delay = {"spend.settle_delay_ms": 500, "latency.overhead_ms": 60}
     budgets = {
         "each": {
             "per": ["tenant"],
