@@ -95,8 +95,11 @@ def test_ctrl_c_stops_an_answer_and_keeps_the_chat(wai: Wai) -> None:
 
 def test_ctrl_c_at_the_prompt_drops_what_was_typed(wai: Wai) -> None:
     with chat_server(answer) as server, chatting(wai, server) as terminal:
-        terminal.type('"""\nhalf a message\n')
+        terminal.type('"""\n')
+        terminal.read_until("... ")
+        terminal.type("half a message\n")
         terminal.read_until("half a message")
+        # The prompt for the line after it: only then does the program wait for keys.
         terminal.read_until("... ")
         terminal.type("\x03")
         terminal.read_until("(Ctrl-D or /quit leaves)")
