@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from support.cli import Wai
@@ -183,3 +184,50 @@ def test_there_must_be_budgets_and_a_gateway(gateway: Gateway, wai: Wai, tmp_pat
     ran = wai("budget", "plan")
     assert ran.exit_code == 2
     assert "the account has no gateway elsewhere" in ran.stderr
+
+
+def test_the_models_that_a_policy_allows_are_enforced_by_the_gateway(
+    gateway: Gateway, wai: Wai
+) -> None:
+    """Also for those who do not go through wai; other workflows are left alone."""
+    policies = wai.folder / "policies"
+    policies.mkdir()
+    policy = {
+        "version": 1,
+        "policy": "support",
+        "policy_version": "2026-11-23.1",
+        "workflows": {
+            "support": {
+                "default_risk": "low",
+                "risk": ["low", "medium"],
+                "roles": ["runtime"],
+                "models": {"low": [CHEAP], "medium": [MODEL]},
+            }
+        },
+    }
+    (policies / "support.yaml").write_text(json.dumps(policy))
+    write_budgets(wai.folder, {}, guards={"unmatched": "allow", "model_allowlists": True})
+    pushed = wai("budget", "push", "--yes")
+    assert pushed.exit_code == 0, pushed.stderr
+    assert wai("budget", "plan").stdout.startswith("gateway default: nothing to change")
+    other = "@cf/meta/llama-3.1-8b-instruct-fp8"
+    assert call(gateway, "support", MODEL) == 200
+    assert call(gateway, "support", CHEAP) == 200
+    assert call(gateway, "support", other) == 403
+    assert call(gateway, "elsewhere", other) == 200
+
+
+def call(gateway: Gateway, workflow: str, model: str) -> int:
+    """One call by another client; its status."""
+    emulator = gateway.emulator
+    answer = httpx.post(
+        f"{emulator.base_url}/accounts/{emulator.account_id}/ai/v1/chat/completions",
+        json={"model": model, "messages": [{"role": "user", "content": "hello"}]},
+        headers={
+            "authorization": f"Bearer {emulator.tokens['runtime']}",
+            "cf-aig-gateway-id": emulator.gateway_id,
+            "cf-aig-metadata": json.dumps({"tenant": "acme", "workflow": workflow}),
+        },
+        trust_env=False,
+    )
+    return answer.status_code
