@@ -66,6 +66,19 @@ def test_a_saved_plan_is_refused_once_the_gateway_moved(gateway: Gateway, wai: W
     assert gateway.request("GET", "/policies")["result"] == []
 
 
+def test_a_saved_plan_is_applied_as_it_is_whatever_wai_yaml_says_by_then(
+    gateway: Gateway, wai: Wai
+) -> None:
+    """It was reviewed; what differs since is another plan."""
+    assert wai("budget", "plan", "-o", "plan.json").exit_code == 0
+    write_budgets(wai.folder, {"acme": BUDGETS["acme"] | {"limit_usd": 70}}, **ALLOW)
+    done = wai("budget", "push", "plan.json")
+    assert done.exit_code == 0, done.stderr
+    amounts = [p["action"].get("amount") for p in gateway.request("GET", "/policies")["result"]]
+    assert 50 in amounts
+    assert "action.amount: 50 -> 70" in wai("budget", "plan").stdout
+
+
 def test_drift_is_a_verdict(gateway: Gateway, wai: Wai) -> None:
     """Somebody removes a guard, somebody raises a limit."""
     assert wai("budget", "push", "--yes").exit_code == 0

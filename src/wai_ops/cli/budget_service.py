@@ -14,8 +14,7 @@ from wai_ops.config.governed import is_governed, policy_folder
 from wai_ops.config.prices import load_price_book
 from wai_ops.config.settings import Settings, Target
 from wai_ops.control.budgets.compile import compile_budgets
-from wai_ops.control.budgets.diff import Change, diff
-from wai_ops.control.budgets.native import Compiled, Facts, Ref, Remote
+from wai_ops.control.budgets.native import Compiled, Facts
 from wai_ops.control.budgets.plan import Plan, make_plan
 from wai_ops.control.budgets.remote import read_remote
 from wai_ops.control.budgets.state_file import GatewayState, StateFile
@@ -85,11 +84,6 @@ def plan_of(app: AppContext, guards: Guards, compiled: Compiled, state: GatewayS
     return make_plan(
         compiled, remote, state.owned, account_id=guards.account_id, now=app.clock.now()
     )
-
-
-def still_to_do(compiled: Compiled, remote: Remote, owned: frozenset[Ref]) -> tuple[Change, ...]:
-    """What would still have to change."""
-    return diff(compiled, remote, owned).changes
 
 
 def state_of(file: StateFile, guards: Guards) -> GatewayState:
