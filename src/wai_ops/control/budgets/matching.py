@@ -29,7 +29,6 @@ _PERIODS = {
     BudgetWindow.MONTHLY: Period.MONTHLY,
 }
 _LOCAL = "local"
-REFUSED_BY_DEFAULT = "no policy is about it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
