@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 
 from wai_ops.cli.context import AppContext
 from wai_ops.cli.target import open_connection
@@ -89,6 +90,21 @@ def plan_of(app: AppContext, guards: Guards, compiled: Compiled, state: GatewayS
 def state_of(file: StateFile, guards: Guards) -> GatewayState:
     """What the state file knows of this gateway."""
     return file.get(guards.account_id, guards.gateway_id)
+
+
+def envelopes_of(app: AppContext) -> dict[str, Decimal]:
+    """Workflow -> the dollars that its policy's envelope allows a conversation."""
+    if not is_governed(app.settings, app.cwd):
+        return {}
+    from wai_ops.control.policy.registry import load_registry
+
+    folder = policy_folder(app.settings, app.cwd)
+    found = {}
+    for name, workflow in load_registry(folder, folder.parent).workflows.items():
+        envelope = workflow.envelope
+        if envelope is not None and envelope.per_conversation_usd is not None:
+            found[name] = envelope.per_conversation_usd
+    return found
 
 
 def _allowlists(settings: Settings, app: AppContext) -> dict[str, tuple[str, ...]]:
