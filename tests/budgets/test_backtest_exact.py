@@ -153,7 +153,8 @@ def test_rules_that_count_late_differ_by_no_more_than_the_bound(
     budget_emulator: WaiEmulator, wai: Wai
 ) -> None:
     """Many calls at once, costs seen half a second late: who is refused depends on chance."""
-    calls, delay = traffic(160, seed=5), {"spend.settle_delay_ms": 500}
+    calls = traffic(160, seed=5)
+    delay = {"spend.settle_delay_ms": 500, "latency.overhead_ms": 60}
     budgets = {
         "each": {
             "per": ["tenant"],
@@ -190,3 +191,37 @@ def test_rules_that_count_late_differ_by_no_more_than_the_bound(
 def spent_by_tenant(emulator: WaiEmulator) -> dict[str, Decimal]:
     """By the emulator's own meter."""
     return {row["tenant"]: Decimal(row["cost_usd"]) for row in emulator.truth("tenant")}
+
+
+def test_the_envelope_of_a_policy_is_a_purse_for_each_conversation(
+    budget_emulator: WaiEmulator, wai: Wai
+) -> None:
+    """Recorded without policies, and held against one that came later."""
+    write_budgets(wai.folder, {"all": {"limit_usd": 5, "window": "daily"}})
+    with new_gateway(budget_emulator) as gateway:
+        wai.environ.update(gateway.environ)
+        for _ in range(3):
+            assert wai("run", "-q", "-w", "support", "-c", "c1", "hello").exit_code == 0
+        assert wai("run", "-q", "-w", "support", "-c", "c2", "hello").exit_code == 0
+    (wai.folder / "policies").mkdir()
+    policy = {
+        "version": 1,
+        "policy": "support",
+        "policy_version": "2026-11-23.1",
+        "workflows": {
+            "support": {
+                "default_risk": "low",
+                "risk": ["low"],
+                "roles": ["runtime"],
+                "models": {"low": [MODEL]},
+                "envelope": {"per_conversation_usd": "0.00032"},
+            }
+        },
+    }
+    (wai.folder / "policies" / "support.yaml").write_text(json.dumps(policy))
+    ran = wai("budget", "backtest", "--json")
+    assert ran.exit_code == 0, ran.stderr
+    (row,) = json.loads(ran.stdout)["rows"]
+    assert row["guard"] == "envelope support"
+    assert row["bucket"] == "tenant=default, conversation=c1"
+    assert row["refused_count"] >= 1

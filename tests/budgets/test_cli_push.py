@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from support.cli import Wai
@@ -63,6 +64,19 @@ def test_a_saved_plan_is_refused_once_the_gateway_moved(gateway: Gateway, wai: W
     assert ran.exit_code == 5
     assert "has changed since the plan was made; nothing was sent" in ran.stderr
     assert gateway.request("GET", "/policies")["result"] == []
+
+
+def test_a_saved_plan_is_applied_as_it_is_whatever_wai_yaml_says_by_then(
+    gateway: Gateway, wai: Wai
+) -> None:
+    """It was reviewed; what differs since is another plan."""
+    assert wai("budget", "plan", "-o", "plan.json").exit_code == 0
+    write_budgets(wai.folder, {"acme": BUDGETS["acme"] | {"limit_usd": 70}}, **ALLOW)
+    done = wai("budget", "push", "plan.json")
+    assert done.exit_code == 0, done.stderr
+    amounts = [p["action"].get("amount") for p in gateway.request("GET", "/policies")["result"]]
+    assert 50 in amounts
+    assert "action.amount: 50 -> 70" in wai("budget", "plan").stdout
 
 
 def test_drift_is_a_verdict(gateway: Gateway, wai: Wai) -> None:
@@ -183,3 +197,50 @@ def test_there_must_be_budgets_and_a_gateway(gateway: Gateway, wai: Wai, tmp_pat
     ran = wai("budget", "plan")
     assert ran.exit_code == 2
     assert "the account has no gateway elsewhere" in ran.stderr
+
+
+def test_the_models_that_a_policy_allows_are_enforced_by_the_gateway(
+    gateway: Gateway, wai: Wai
+) -> None:
+    """Also for those who do not go through wai; other workflows are left alone."""
+    policies = wai.folder / "policies"
+    policies.mkdir()
+    policy = {
+        "version": 1,
+        "policy": "support",
+        "policy_version": "2026-11-23.1",
+        "workflows": {
+            "support": {
+                "default_risk": "low",
+                "risk": ["low", "medium"],
+                "roles": ["runtime"],
+                "models": {"low": [CHEAP], "medium": [MODEL]},
+            }
+        },
+    }
+    (policies / "support.yaml").write_text(json.dumps(policy))
+    write_budgets(wai.folder, {}, guards={"unmatched": "allow", "model_allowlists": True})
+    pushed = wai("budget", "push", "--yes")
+    assert pushed.exit_code == 0, pushed.stderr
+    assert wai("budget", "plan").stdout.startswith("gateway default: nothing to change")
+    other = "@cf/meta/llama-3.1-8b-instruct-fp8"
+    assert call(gateway, "support", MODEL) == 200
+    assert call(gateway, "support", CHEAP) == 200
+    assert call(gateway, "support", other) == 403
+    assert call(gateway, "elsewhere", other) == 200
+
+
+def call(gateway: Gateway, workflow: str, model: str) -> int:
+    """One call by another client; its status."""
+    emulator = gateway.emulator
+    answer = httpx.post(
+        f"{emulator.base_url}/accounts/{emulator.account_id}/ai/v1/chat/completions",
+        json={"model": model, "messages": [{"role": "user", "content": "hello"}]},
+        headers={
+            "authorization": f"Bearer {emulator.tokens['runtime']}",
+            "cf-aig-gateway-id": emulator.gateway_id,
+            "cf-aig-metadata": json.dumps({"tenant": "acme", "workflow": workflow}),
+        },
+        trust_env=False,
+    )
+    return answer.status_code

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.guards_model import applied
 from wai_ops.config.budget_settings import (
     Alignment,
     BudgetScope,
@@ -20,7 +21,7 @@ from wai_ops.config.budget_settings import (
     ScopeKey,
     Unmatched,
 )
-from wai_ops.control.budgets.apply import applied, gateway_body
+from wai_ops.control.budgets.apply import gateway_body
 from wai_ops.control.budgets.compile import compile_budgets
 from wai_ops.control.budgets.diff import Op, diff, owned_here
 from wai_ops.control.budgets.native import (

@@ -32,7 +32,6 @@ from wai_ops.config.budget_settings import (
     Unmatched,
 )
 from wai_ops.control.budgets.compile import compile_budgets
-from wai_ops.control.budgets.diff import diff
 from wai_ops.control.budgets.native import Compiled, Kind, Ref
 from wai_ops.control.budgets.plan import Plan, document_of, make_plan, plan_from_json
 from wai_ops.control.budgets.push import Moved, Pushed, push
@@ -120,7 +119,6 @@ def pushed(
             clock=CLOCK,
             watcher=Quiet(),
             accepts_default_deny=accepts,
-            recompare=lambda remote, owned: diff(compiled, remote, owned).changes,
         )
 
 
@@ -197,6 +195,36 @@ def test_an_edit_during_the_push_is_never_overwritten(gateway: Gateway, tmp_path
     assert gateway.settings()["cache_ttl"] == 11
     assert pushed(gateway, mine, tmp_path).left == ()
     assert gateway.settings()["cache_ttl"] == 11
+
+
+def test_a_draft_of_others_during_the_push_is_never_committed(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    """A commit takes every draft there is; ours go back, theirs stays a draft."""
+    theirs = {
+        "name": "theirs",
+        "actor": "x",
+        "resource": "*",
+        "condition": "true",
+        "action": {"type": "block"},
+    }
+
+    class Meddler(GuardsApi):
+        def simulate(self, body: Any) -> dict[str, Any]:
+            if not names_of_drafts(gateway) & {"theirs"}:
+                gateway.request("POST", "/policies", theirs)
+            return super().simulate(body)
+
+    mine = compiled({"acme": EVERY_FORM["acme"]})
+    with pytest.raises(Moved, match="staged a draft"):
+        pushed(gateway, mine, tmp_path, api=Meddler(gateway.plane, gateway.gateway_id))
+    assert names(gateway)["policies"] == []
+    assert names_of_drafts(gateway) == {"theirs"}
+
+
+def names_of_drafts(gateway: Gateway) -> set[str]:
+    rows = gateway.request("GET", "/policies?includeStaging=true")["result"]
+    return {row["name"] for row in rows if row.get("uncommitted")}
 
 
 def test_the_first_policy_is_refused_until_somebody_accepts_what_it_does(

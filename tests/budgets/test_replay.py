@@ -84,6 +84,24 @@ def test_a_reservation_is_never_passed() -> None:
     assert refused(found, meter(25)) == [3]
 
 
+def test_a_conversation_has_a_purse_of_its_own() -> None:
+    """The dollars that an envelope allows it, for ever and whatever its other budgets."""
+    found = Matcher(
+        compiled=compile_budgets({}, GuardSettings()),
+        budgets={},
+        envelopes={"support": Decimal("0.000000000025")},
+    )
+    rows: list[Call] = [(i * S, (i + 1) * S, 0, 10, 10, name) for i, name in enumerate("aabaabb")]
+    result = replay(rows, [[]], own_of=lambda _, name: found.purse_of(CALL, name))
+    assert [(i, m and m.bucket) for i, m in result.refused] == [
+        (3, "tenant=acme, conversation=a"),
+        (4, "tenant=acme, conversation=a"),
+        (6, "tenant=acme, conversation=b"),
+    ]
+    other = Traits(tenant="acme", workflow="billing", prompt=None, model=MODEL)
+    assert found.purse_of(other, "a") is None
+
+
 def test_calls_are_counted_when_they_begin() -> None:
     found = calls((0, 50, 1), (1, 50, 1), (2, 50, 1))
     assert refused(found, meter(2, counts_calls=True)) == [2]

@@ -95,8 +95,11 @@ def test_ctrl_c_stops_an_answer_and_keeps_the_chat(wai: Wai) -> None:
 
 def test_ctrl_c_at_the_prompt_drops_what_was_typed(wai: Wai) -> None:
     with chat_server(answer) as server, chatting(wai, server) as terminal:
-        terminal.type('"""\nhalf a message\n')
+        terminal.type('"""\n')
+        terminal.read_until("... ")
+        terminal.type("half a message\n")
         terminal.read_until("half a message")
+        # The prompt for the line after it: only then does the program wait for keys.
         terminal.read_until("... ")
         terminal.type("\x03")
         terminal.read_until("(Ctrl-D or /quit leaves)")
@@ -104,6 +107,31 @@ def test_ctrl_c_at_the_prompt_drops_what_was_typed(wai: Wai) -> None:
         terminal.type("whole\n")
         terminal.read_until("heard whole")
     assert server.bodies[-1]["messages"][-1]["content"] == "whole"
+
+
+def test_no_ctrl_c_is_lost_however_soon_it_comes(wai: Wai) -> None:
+    with chat_server(answer) as server, chatting(wai, server) as terminal:
+        terminal.type("hello\n")
+        terminal.read_until("heard hello")
+        for _ in range(100):
+            # As soon as the prompt is drawn, or before: as a key, it waits for its reader.
+            terminal.read_until("you> ")
+            terminal.type("half\x03")
+            terminal.read_until("(Ctrl-D or /quit leaves)")
+        terminal.read_until("you> ")
+        terminal.type("\x12hel")  # looking backwards for what was typed before
+        terminal.read_until("hello")
+        terminal.type("\x03")
+        terminal.read_until("(Ctrl-D or /quit leaves)")
+        terminal.read_until("you> ")
+        terminal.type("\x1b[A\n")  # arrow up: what was said last, and not the key
+        terminal.read_until("heard hello")
+        terminal.read_until("you> ")
+        assert terminal.interrupt_key == "\0"
+        terminal.type("\x04")
+        assert terminal.wait() == 0
+        assert terminal.interrupt_key == "\x03"
+    assert [body["messages"][-1]["content"] for body in server.bodies] == ["hello", "hello"]
 
 
 def test_an_error_ends_an_exchange_and_not_the_chat(wai: Wai) -> None:

@@ -61,6 +61,13 @@ def test_the_conversations_own_model_sums_up_and_the_decision_is_recorded(govern
     assert [row["verdict"] for row in summing] == ["allow"]
     assert shown["decision_ids"] == [row["decision_id"] for row in found]
     assert len(found) == 6
+    told = json.loads(governed("audit", "reconstruct", "c1", "--json").stdout)
+    assert [row["decision_id"] for row in told["rows"]] == shown["decision_ids"]
+    assert all(row["outcome"] == "ok" and row["cost_usd"] for row in told["rows"])
+    assert [row["what"] for row in told["rows"]].count(f"{OWN} (summary)") == 1
+    alone = summing[0]["conversation_id"]
+    one = json.loads(governed("audit", "reconstruct", alone, "--json").stdout)
+    assert [row["decision_id"] for row in one["rows"]] == [summing[0]["decision_id"]]
 
 
 def test_a_model_that_no_policy_allows_skips_the_checkpoint_and_not_the_answer(

@@ -62,6 +62,17 @@ def go(*writers: subprocess.Popen[str]) -> None:
         writer.stdin.flush()
 
 
+def rest_of(writer: subprocess.Popen[str]) -> list[str]:
+    """The whole lines that a writer still said; not `communicate`, which skips what is buffered."""
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    writer.stdin.close()
+    text = writer.stdout.read()
+    writer.stdout.close()
+    writer.wait()
+    return text.split("\n")[:-1]
+
+
 def decisions_in(folder: Path) -> set[str]:
     lines = (folder / "decisions.jsonl").read_bytes().splitlines()
     return {json.loads(line)["decision_id"] for line in lines if b'"decision"' in line}
@@ -143,7 +154,7 @@ def test_what_was_acknowledged_survives_kill_9_and_the_next_writer_goes_on(tmp_p
             acknowledged |= {writer.stdout.readline().strip() for _ in range(2 + number * 3)}
             writer.send_signal(signal.SIGKILL)
         for writer in writers:
-            acknowledged |= set(writer.communicate()[0].split("\n")[:-1])
+            acknowledged |= set(rest_of(writer))
     assert acknowledged <= decisions_in(folder)
     found = audit_folder(folder, []).verified
     assert list(found.findings) == []

@@ -49,6 +49,12 @@ class Terminal:
         """Everything so far, without colours and cursor keys."""
         return _ANSI.sub("", self.raw)
 
+    @property
+    def interrupt_key(self) -> str:
+        """What the terminal takes for an interrupt: Ctrl-C, unless somebody changed it."""
+        character: bytes = termios.tcgetattr(self._fd)[6][termios.VINTR]
+        return character.decode()
+
     def wait(self) -> int:
         """Read to the end; return the exit code."""
         while self._take():

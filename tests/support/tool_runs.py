@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ _KINDS = (
     *("away", "elsewhere", "unlisted", "undeclared", "wrong", "escape"),
 )
 """What one action may be."""
+_LATEST_KILL = 40_000
+"""Bytes that the decision log grows by before a run is killed: somewhere within its work."""
 
 
 @dataclass
@@ -116,7 +118,6 @@ class Fleet:
     killed: int = 0
     finished: int = 0
     exit_codes: Counter[int] = field(default_factory=Counter)
-    longest_s: float = 4
 
     def run(self, actions: int, *, kill_share: float, at_once: int = 4) -> None:
         """Start processes until so many tool calls are decided; kill a share of them."""
@@ -124,7 +125,7 @@ class Fleet:
         with ThreadPoolExecutor(at_once) as pool:
             while self.decided < actions:
                 plans = [
-                    (index, self.rng.random() < kill_share, self.rng.uniform(0.4, self.longest_s))
+                    (index, self.rng.random() < kill_share, self.rng.randint(0, _LATEST_KILL))
                     for index in range(number, number + at_once)
                 ]
                 number += at_once
@@ -138,8 +139,8 @@ class Fleet:
             for record in records_of(self.folder)
         )
 
-    def _one(self, plan: tuple[int, bool, float]) -> None:
-        number, is_killed, after_s = plan
+    def _one(self, plan: tuple[int, bool, int]) -> None:
+        number, is_killed, after_bytes = plan
         command = [sys.executable, "-m", "wai_ops", "run", "--tools-dir", "tools", "-q"]
         command += ["-w", "support", "-c", f"talk-{number % 5}", "-m", MODEL, f"do things {number}"]
         process = subprocess.Popen(
@@ -150,15 +151,25 @@ class Fleet:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        try:
-            process.communicate(timeout=after_s if is_killed else 120)
-        except subprocess.TimeoutExpired:
+        if is_killed and self._is_still_at_work(process, after_bytes):
             process.send_signal(signal.SIGKILL)
             process.communicate()
             self.killed += 1
             return
+        process.communicate(timeout=120)
         self.finished += 1
         self.exit_codes[process.returncode] += 1
+
+    def _is_still_at_work(self, process: "subprocess.Popen[bytes]", more: int) -> bool:
+        """Wait until the decision log has grown by so many bytes; False: the run ended before."""
+        log = self.folder / ".wai" / "decisions" / "decisions.jsonl"
+        before = log.stat().st_size if log.exists() else 0
+        while process.poll() is None:
+            if log.exists() and log.stat().st_size - before > more:
+                return True
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.002)
+        return False
 
 
 @contextmanager

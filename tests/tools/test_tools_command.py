@@ -195,6 +195,7 @@ def test_on_a_terminal_a_person_sees_the_call_and_says_yes_or_no(tools: Wai) -> 
         ("\n", 5),
         ("yess\n", 5),
         ("\x04", 5),
+        ("\x03", 130),
     ):
         with on_terminal(command, cwd=tools.folder, env=tools.environment()) as terminal:
             asked = terminal.read_until("allow it? [y/N] ")

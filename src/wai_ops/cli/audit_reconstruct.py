@@ -51,14 +51,18 @@ def reconstruct(
     from wai_ops.control.decisions.audit import audit_folder
     from wai_ops.control.decisions.reconstruct import in_brief, reconstruct
     from wai_ops.core.errors import UsageError
+    from wai_ops.core.ids import summed_up
     from wai_ops.observe.reports.conversation import ConversationKey, parse_wanted
 
     context: AppContext = ctx.obj
     wanted = parse_wanted(conversation, tenant, workflow)
 
     def key_of(decision: dict[str, Any]) -> ConversationKey:
-        names = (decision["tenant"], decision["workflow"], decision.get("conversation_id") or "")
-        return ConversationKey(*names)
+        """The conversation of a decision; one about a summary is about what is summed up."""
+        tenant, workflow = decision["tenant"], decision["workflow"]
+        name = decision.get("conversation_id") or ""
+        own = ConversationKey(tenant, workflow, name)
+        return own if wanted.fits(own) else ConversationKey(tenant, workflow, summed_up(name))
 
     collector = Collector(
         lambda one: wanted.fits(key_of(one)) and run in {None, one.get("run_id")},
@@ -73,7 +77,8 @@ def reconstruct(
             hint=f"name one of them: {', '.join(map(str, keys[:5]))}",
         )
     found = keys[0] if keys else wanted.key
-    facts = _facts(context, found, run) if ledger and found else None
+    parts = {one.decision.get("conversation_id") or "" for one in told}
+    facts = _facts(context, found, sorted(parts), run) if ledger and found else None
     if found is None or (not told and (facts is None or facts.is_empty)):
         raise UsageError(
             f"no decision is about a conversation {conversation}", hint="see: wai audit show"
@@ -83,7 +88,10 @@ def reconstruct(
     emit(in_brief(table) if chosen in _FOR_PEOPLE else table, chosen)
 
 
-def _facts(context: AppContext, key: "ConversationKey", run: str | None) -> "Facts":
+def _facts(
+    context: AppContext, key: "ConversationKey", parts: list[str], run: str | None
+) -> "Facts":
+    """What the ledger knows of the conversation, the calls that summed it up among it."""
     from dataclasses import replace
 
     from wai_ops.cli.watch import watch
@@ -93,6 +101,15 @@ def _facts(context: AppContext, key: "ConversationKey", run: str | None) -> "Fac
     state_dir = context.settings.state_dir
     with open_ledger(state_dir, context.clock, watch) as store:
         facts = read_facts(store, key, state_dir, context.clock)
+        for name in parts:
+            if name != key.conversation_id:
+                part = replace(key, conversation_id=name)
+                more = read_facts(store, part, state_dir, context.clock)
+                facts = replace(
+                    facts,
+                    calls=[*facts.calls, *more.calls],
+                    decisions=[*facts.decisions, *more.decisions],
+                )
     if run is None:
         return facts
     calls = [call for call in facts.calls if call.run_id == run]

@@ -50,7 +50,7 @@ def backtest(
     """
     from dataclasses import replace
 
-    from wai_ops.cli.budget_service import compiled_of
+    from wai_ops.cli.budget_service import compiled_of, envelopes_of
     from wai_ops.cli.output import emit
     from wai_ops.cli.watch import watch
     from wai_ops.control.budgets.backtest import Backtest
@@ -71,6 +71,7 @@ def backtest(
             part,
             compiled,
             context.settings.budgets,
+            envelopes={} if native else envelopes_of(context),
             delay_us=int(settle_delay * 1_000_000),
         )
     fmt = Format.JSON if as_json else fmt

@@ -243,7 +243,6 @@ def _change(
         pushed = _push(
             context,
             plan,
-            compiled,
             guards,
             file,
             accepts_default_deny=accepts_default_deny,
@@ -255,7 +254,6 @@ def _change(
 def _push(
     context: AppContext,
     plan: "Plan",
-    compiled: "Compiled",
     guards: "Guards",
     file: "StateFile",
     *,
@@ -264,7 +262,6 @@ def _push(
 ) -> "Pushed":
     from wai_ops.cli import diagnostics
     from wai_ops.cli.budget_gate import recorded
-    from wai_ops.cli.budget_service import still_to_do
     from wai_ops.control.budgets.push import push as apply_plan
 
     class Steps:
@@ -280,7 +277,6 @@ def _push(
             clock=context.clock,
             watcher=Steps(),
             accepts_default_deny=accepts_default_deny,
-            recompare=lambda remote, owned: still_to_do(compiled, remote, owned),
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 
 from wai_ops.cli.context import AppContext
 from wai_ops.cli.target import open_connection
@@ -14,8 +15,7 @@ from wai_ops.config.governed import is_governed, policy_folder
 from wai_ops.config.prices import load_price_book
 from wai_ops.config.settings import Settings, Target
 from wai_ops.control.budgets.compile import compile_budgets
-from wai_ops.control.budgets.diff import Change, diff
-from wai_ops.control.budgets.native import Compiled, Facts, Ref, Remote
+from wai_ops.control.budgets.native import Compiled, Facts
 from wai_ops.control.budgets.plan import Plan, make_plan
 from wai_ops.control.budgets.remote import read_remote
 from wai_ops.control.budgets.state_file import GatewayState, StateFile
@@ -87,14 +87,24 @@ def plan_of(app: AppContext, guards: Guards, compiled: Compiled, state: GatewayS
     )
 
 
-def still_to_do(compiled: Compiled, remote: Remote, owned: frozenset[Ref]) -> tuple[Change, ...]:
-    """What would still have to change."""
-    return diff(compiled, remote, owned).changes
-
-
 def state_of(file: StateFile, guards: Guards) -> GatewayState:
     """What the state file knows of this gateway."""
     return file.get(guards.account_id, guards.gateway_id)
+
+
+def envelopes_of(app: AppContext) -> dict[str, Decimal]:
+    """Workflow -> the dollars that its policy's envelope allows a conversation."""
+    if not is_governed(app.settings, app.cwd):
+        return {}
+    from wai_ops.control.policy.registry import load_registry
+
+    folder = policy_folder(app.settings, app.cwd)
+    found = {}
+    for name, workflow in load_registry(folder, folder.parent).workflows.items():
+        envelope = workflow.envelope
+        if envelope is not None and envelope.per_conversation_usd is not None:
+            found[name] = envelope.per_conversation_usd
+    return found
 
 
 def _allowlists(settings: Settings, app: AppContext) -> dict[str, tuple[str, ...]]:

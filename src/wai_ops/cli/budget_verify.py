@@ -198,7 +198,7 @@ def _apply(
 ) -> None:
     from wai_ops.cli import diagnostics
     from wai_ops.cli.budget_gate import recorded
-    from wai_ops.cli.budget_service import plan_of, state_of, still_to_do
+    from wai_ops.cli.budget_service import plan_of, state_of
     from wai_ops.control.budgets.push import push
 
     class Steps:
@@ -216,7 +216,6 @@ def _apply(
             decision_id=decision_id,
             clock=context.clock,
             watcher=Steps(),
-            recompare=lambda remote, owned: still_to_do(wanted, remote, owned),
         )
 
 

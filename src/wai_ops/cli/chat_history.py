@@ -55,3 +55,10 @@ def begin_editing(lines: Sequence[str], commands: Sequence[str]) -> None:
     readline.set_completer_delims(" \t\n")
     readline.parse_and_bind("tab: complete")
     readline.parse_and_bind("set enable-bracketed-paste on")
+
+
+def forget_last_line() -> None:
+    """Take out of readline's memory what was entered last."""
+    import readline
+
+    readline.remove_history_item(readline.get_current_history_length() - 1)

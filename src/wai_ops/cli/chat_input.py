@@ -7,8 +7,11 @@ left out, the backticks stay, because they mean code to the model as well.
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
+from wai_ops.cli.chat_history import forget_last_line
+from wai_ops.cli.keyboard import KEY, InterruptKey, bind_interrupt_key
 from wai_ops.core.errors import UsageError
 
 FENCES = ('"""', "```")
@@ -89,11 +92,27 @@ class Lines(Protocol):
         """The next line without its end; None: there is none. Raises KeyboardInterrupt."""
         ...
 
+    def typing(self) -> AbstractContextManager[None]:
+        """Around everything that reads."""
+        ...
+
+    def working(self) -> AbstractContextManager[None]:
+        """Around what is done with a line, inside `typing`."""
+        ...
+
 
 class PipedLines:
     """Lines of standard input that no person types."""
 
     is_terminal = False
+
+    def typing(self) -> AbstractContextManager[None]:
+        """Nothing: no person types."""
+        return nullcontext()
+
+    def working(self) -> AbstractContextManager[None]:
+        """Nothing: a signal is a signal."""
+        return nullcontext()
 
     def read(self, *, goes_on: bool) -> str | None:
         """The next line. Raises UsageError for what is not UTF-8."""
@@ -117,6 +136,17 @@ class TypedLines:
     def __init__(self, prompt: Callable[[bool], str]) -> None:
         """`prompt` is told whether a message goes on."""
         self._prompt = prompt
+        # Without a line editor input() reads plainly, and Ctrl-C stays a signal.
+        has_editor = sys.stdin.isatty() and sys.stdout.isatty() and bind_interrupt_key()
+        self._interrupt = InterruptKey() if has_editor else None
+
+    def typing(self) -> AbstractContextManager[None]:
+        """Ctrl-C is a key: at a prompt, and kept for the next one between two."""
+        return self._interrupt.as_key() if self._interrupt else nullcontext()
+
+    def working(self) -> AbstractContextManager[None]:
+        """Ctrl-C stops the work."""
+        return self._interrupt.as_signal() if self._interrupt else nullcontext()
 
     def read(self, *, goes_on: bool) -> str | None:
         """The next line. Raises UsageError for what is not UTF-8."""
@@ -126,5 +156,8 @@ class TypedLines:
             return None
         except UnicodeDecodeError as error:
             raise UsageError(f"what was typed is not UTF-8 (byte {error.start})") from error
+        if line == KEY:
+            forget_last_line()
+            raise KeyboardInterrupt
         # Bytes of a broken paste come as half surrogates, which no request can carry.
         return line.encode("utf-8", "replace").decode("utf-8")

@@ -42,7 +42,7 @@ class ChatLoop:
 
     def run(self) -> None:
         """Go on until the end of the input. Raises WaiError where no person sits there."""
-        with suppress(Left):
+        with suppress(Left), self._lines.typing():
             while self._one():
                 pass
         self._goodbye()
@@ -55,16 +55,8 @@ class ChatLoop:
                 return self._end()
             if self._lines.is_terminal:
                 self.typed.append(line)
-            is_first = not self._composer.is_open
-            if is_first and not line.strip():
-                return True
-            command = parse(line) if is_first else None
-            if command is not None:
-                text = run_command(*command, self._session, self._screen)
-            else:
-                text = self._composer.feed(message_of(line) if is_first else line)
-            if text is not None and text.strip():
-                self._answer(text)
+            with self._lines.working():
+                self._take(line)
         except KeyboardInterrupt:
             if not self._lines.is_terminal:
                 raise
@@ -76,6 +68,18 @@ class ChatLoop:
                 raise
             diagnostics.report(error)
         return True
+
+    def _take(self, line: str) -> None:
+        is_first = not self._composer.is_open
+        if is_first and not line.strip():
+            return
+        command = parse(line) if is_first else None
+        if command is not None:
+            text = run_command(*command, self._session, self._screen)
+        else:
+            text = self._composer.feed(message_of(line) if is_first else line)
+        if text is not None and text.strip():
+            self._answer(text)
 
     def _end(self) -> bool:
         if self._lines.is_terminal:

@@ -115,6 +115,7 @@ class _Terminal:
 
         from wai_ops.cli import diagnostics
         from wai_ops.cli.actor import actor_of
+        from wai_ops.cli.keyboard import typed_line
 
         for line in question.lines():
             diagnostics.message(line)
@@ -122,7 +123,7 @@ class _Terminal:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
         sys.stderr.write("wai: allow it? [y/N] ")
         sys.stderr.flush()
-        answer = sys.stdin.readline()
+        answer = typed_line()
         if not answer.endswith("\n"):
             sys.stderr.write("\n")
         if answer.strip().lower() not in ("y", "yes"):

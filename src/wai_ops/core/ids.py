@@ -31,3 +31,12 @@ def is_name(text: str) -> bool:
     because it separates the parts of an affinity key.
     """
     return _NAME.match(text) is not None
+
+
+SUMMARY = "/checkpoint/"
+"""Stands in the ids of the conversations in which summaries of others are made."""
+
+
+def summed_up(conversation_id: str) -> str:
+    """The conversation that a summary's own one is about; any other id as it is."""
+    return conversation_id.partition(SUMMARY)[0]

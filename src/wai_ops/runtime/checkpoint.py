@@ -14,7 +14,7 @@ from typing import Any
 from wai_ops.cloudflare.inference import Reply
 from wai_ops.core.errors import DeniedError
 from wai_ops.core.failures import FailureClass
-from wai_ops.core.ids import is_name, uuid7
+from wai_ops.core.ids import SUMMARY, is_name, uuid7
 from wai_ops.core.text import counted, one_line
 from wai_ops.runtime.affinity import affinity_key
 from wai_ops.runtime.caller import Caller
@@ -351,7 +351,7 @@ class _Quiet:
 
 def _conversation_of(conversation_id: str, span: Span, unique: str) -> str:
     """A name of its own for the calls of one checkpoint, so that no history comes with them."""
-    name = f"{conversation_id}/checkpoint/{span.after_turn_index}-{unique[-4:]}"
+    name = f"{conversation_id}{SUMMARY}{span.after_turn_index}-{unique[-4:]}"
     return name if is_name(name) else f"checkpoint/{unique}"
 
 

@@ -1,15 +1,15 @@
-"""What a gateway looks like once changes are applied: what a push sends, and what a plan promises.
+"""The gateway object as a push sends it.
 
 Pure. A push sends the gateway object as a whole, because the API has nothing smaller; so every
 field that was read goes back, whether we know it or not, except those that the API sets itself.
 """
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wai_ops.control.budgets.diff import Change, Op
-from wai_ops.control.budgets.native import Kind, Remote, RemotePolicy, RemoteRoute
+from wai_ops.control.budgets.diff import Change
+from wai_ops.control.budgets.native import Kind
 from wai_ops.control.budgets.normal import RATE_FIELDS
 
 READ_ONLY = frozenset({"id", "created_at", "modified_at", "internal", "wholesale"})
@@ -41,18 +41,6 @@ def touches_gateway(changes: Iterable[Change]) -> bool:
     return any(change.ref.kind in (Kind.SPEND_RULE, Kind.RATE_LIMIT) for change in changes)
 
 
-def applied(remote: Remote, changes: Sequence[Change]) -> Remote:
-    """The gateway after the changes. New policies and routes have their names for ids."""
-    return Remote(
-        gateway_id=remote.gateway_id,
-        gateway={**remote.gateway, **gateway_body(remote.gateway, changes)}
-        if touches_gateway(changes)
-        else remote.gateway,
-        policies=_policies(remote.policies, changes),
-        routes=_routes(remote.routes, changes),
-    )
-
-
 def _with_rule(limits: Any, change: Change) -> dict[str, Any]:
     found = dict(limits) if isinstance(limits, Mapping) else {}
     rules = list(found.get("rules") or [])
@@ -78,46 +66,3 @@ def _rate(change: Change) -> dict[str, Any]:
     if change.after is not None:
         return dict(change.after)
     return dict.fromkeys(RATE_FIELDS[:2], 0)
-
-
-def _policies(
-    before: Sequence[RemotePolicy], changes: Sequence[Change]
-) -> tuple[RemotePolicy, ...]:
-    ours = [change for change in changes if change.ref.kind is Kind.POLICY]
-    by_id = {change.remote_id: change for change in ours if change.remote_id is not None}
-    kept = []
-    for policy in before:
-        change = by_id.get(policy.id)
-        if change is None:
-            kept.append(policy)
-        elif change.after is not None:
-            kept.append(RemotePolicy(id=policy.id, committed=change.after))
-    made = [
-        RemotePolicy(id=change.ref.name, committed=change.after)
-        for change in ours
-        if change.op is Op.CREATE
-    ]
-    return (*kept, *made)
-
-
-def _routes(before: Sequence[RemoteRoute], changes: Sequence[Change]) -> tuple[RemoteRoute, ...]:
-    ours = [change for change in changes if change.ref.kind is Kind.ROUTE]
-    by_id = {change.remote_id: change for change in ours if change.remote_id is not None}
-    kept = []
-    for route in before:
-        change = by_id.get(route.id)
-        if change is None:
-            kept.append(route)
-        elif change.after is not None:
-            kept.append(_route(route.id, change.after))
-    made = [_route(c.ref.name, c.after or {}) for c in ours if c.op is Op.CREATE]
-    return (*kept, *made)
-
-
-def _route(route_id: str, body: Mapping[str, Any]) -> RemoteRoute:
-    elements = body.get("elements")
-    return RemoteRoute(
-        id=route_id,
-        name=str(body.get("name")),
-        elements=None if elements is None else tuple(elements),
-    )

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from wai_ops.config.budget_settings import BudgetSettings, ScopeKey
-from wai_ops.control.budgets.matching import Matcher, Traits
+from wai_ops.control.budgets.matching import ENVELOPE, Matcher, Traits
 from wai_ops.control.budgets.native import Compiled
 from wai_ops.control.budgets.replay import Meter, Replayed, from_pico, from_us, replay
 from wai_ops.core.table import Table, Unit, col
@@ -80,10 +80,14 @@ class Backtest:
         compiled: Compiled,
         budgets: Mapping[str, BudgetSettings],
         *,
+        envelopes: Mapping[str, Decimal] | None = None,
         delay_us: int = 0,
     ) -> None:
-        """Replay the calls of the slice. `delay_us`: how late a cost is seen."""
-        self._matcher = Matcher(compiled=compiled, budgets=budgets)
+        """Replay the calls of the slice. `delay_us`: how late a cost is seen.
+
+        `envelopes`: workflow -> the dollars that policy allows a conversation.
+        """
+        self._matcher = Matcher(compiled=compiled, budgets=budgets, envelopes=envelopes or {})
         # Conversations are told apart by their tenant, so that key is always asked for.
         looked_at = self._matcher.keys
         keys = Keys(
@@ -94,7 +98,15 @@ class Backtest:
         self._kinds = budget_kinds(store, part, keys)
         self._calls = budget_calls(store, part, keys)
         meters_of = [self._matcher.meters_of(_traits(kind)) for kind in self._kinds]
-        self._result = replay(self._calls, meters_of, delay_us=delay_us)
+        traits = [_traits(kind) for kind in self._kinds]
+        self._result = replay(
+            self._calls,
+            meters_of,
+            delay_us=delay_us,
+            own_of=(lambda kind, name: self._matcher.purse_of(traits[kind], name))
+            if envelopes
+            else None,
+        )
         self._states = state_counts(store, part)
         self._resolved = resolved_conversations(store)
         self._missing = tuple(
@@ -105,11 +117,14 @@ class Backtest:
     def table(self, *, shows_all: bool = False) -> Table[BacktestRow]:
         """One row a bucket. `shows_all`: also those that would have refused nothing."""
         found = _rows_of(self._result, self._calls, self._kinds, self._matcher, self._resolved)
-        shown = tuple(row for row in found if shows_all or row.refused_count)
+        quiet = [row for row in found if not row.refused_count and not _is_purse(row)]
+        shown = [row for row in found if row.refused_count] + (quiet if shows_all else [])
         notes = [*self._notes()]
-        if hidden := len(found) - len(shown):
-            notes.insert(1, f"{counted(hidden, 'bucket')} would have refused nothing: see --all")
-        return Table(row_type=BacktestRow, rows=shown, title=self._title, notes=tuple(notes))
+        if quiet and not shows_all:
+            notes.insert(
+                1, f"{counted(len(quiet), 'bucket')} would have refused nothing: see --all"
+            )
+        return Table(row_type=BacktestRow, rows=tuple(shown), title=self._title, notes=tuple(notes))
 
     def calls(self) -> Table[RefusedRow]:
         """One row a refused call, in the order of their beginnings."""
@@ -145,10 +160,17 @@ class Backtest:
             yield f"{counted(count, 'answer')} of the gateway's cache: no guard is asked there"
         if count := states.refused_count:
             yield f"not evaluated: {counted(count, 'call')} that a guard refused then"
+        if self._matcher.envelopes:
+            yield "not evaluated: limits of envelopes other than the dollars of a conversation"
         for text in self._matcher.not_evaluated():
             yield f"not evaluated: {text}"
         yield "a refused call is taken to be lost: nobody tries again, and nothing follows from it"
         yield from self._missing
+
+
+def _is_purse(row: BacktestRow) -> bool:
+    """Of one conversation: there may be many, and those that were not stopped say nothing."""
+    return row.guard.startswith(f"{ENVELOPE} ")
 
 
 def _traits(kind: KindRow) -> Traits:

@@ -5,7 +5,7 @@ that is not ours stays as it was. An object is ours when the state file knows it
 has a name of ours is in the way, and is never touched (`Conflict`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -86,6 +86,22 @@ def diff(compiled: Compiled, remote: Remote, owned: frozenset[Ref]) -> Differenc
         changes += _changes(ref, found, desired.get(ref), budgets.get(ref, ""))
     conflicts += _conflicts(changes, remote, owned)
     return Difference(changes=tuple(changes), conflicts=tuple(conflicts))
+
+
+def unfinished(changes: Iterable[Change], remote: Remote) -> tuple[Change, ...]:
+    """The changes that a gateway does not show."""
+    actual = _objects(remote)
+    return tuple(change for change in changes if not _is_shown(change, actual.get(change.ref, [])))
+
+
+def _is_shown(change: Change, found: list[_Found]) -> bool:
+    if change.after is None:
+        return all(item.remote_id != change.remote_id for item in found)
+    after = normal(change.ref.kind, change.after)
+    return any(
+        item.body is not None and not item.has_draft and normal(change.ref.kind, item.body) == after
+        for item in found
+    )
 
 
 def owned_here(remote: Remote, owned: frozenset[Ref]) -> frozenset[Ref]:

@@ -7,6 +7,7 @@ by a key is not about calls without it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from wai_ops.config.budget_settings import (
@@ -29,7 +30,9 @@ _PERIODS = {
     BudgetWindow.MONTHLY: Period.MONTHLY,
 }
 _LOCAL = "local"
-REFUSED_BY_DEFAULT = "no policy is about it"
+ENVELOPE = "envelope"
+_EVER = 10**18
+"""One window that all times lie in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,8 @@ class Matcher:
 
     compiled: Compiled
     budgets: Mapping[str, BudgetSettings]
+    envelopes: Mapping[str, Decimal] = field(default_factory=dict)
+    """Workflow -> the dollars that its envelope allows a conversation."""
     _meters: dict[tuple[str, str], Meter] = field(default_factory=dict)
 
     def meters_of(self, call: Traits) -> list[Meter] | None:
@@ -68,6 +73,18 @@ class Matcher:
             found += about
         found += self._limited([g for g in rest if g.form is Enforcement.SPEND_LIMIT], call)
         return found
+
+    def purse_of(self, call: Traits, conversation: str | None) -> Meter | None:
+        """The meter of a conversation in a workflow whose envelope has money; None: it has none."""
+        limit = self.envelopes.get(call.workflow or "")
+        if limit is None or conversation is None or call.tenant is None:
+            return None
+        key = (f"{ENVELOPE} {call.workflow}", f"tenant={call.tenant}, conversation={conversation}")
+        if key not in self._meters:
+            self._meters[key] = Meter(
+                guard=key[0], bucket=key[1], limit=to_pico(limit), length_us=_EVER, reserves=True
+            )
+        return self._meters[key]
 
     @property
     def keys(self) -> set[ScopeKey]:

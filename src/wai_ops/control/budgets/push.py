@@ -6,17 +6,17 @@ read again right before it is written, because the API takes it only as a whole.
 everything is read once more: done is what the gateway shows, not what was sent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wai_ops.cloudflare.guards_api import GuardsApi
 from wai_ops.control.budgets.apply import gateway_body, touches_gateway
-from wai_ops.control.budgets.diff import Change, Op
-from wai_ops.control.budgets.native import Kind, Ref, Remote
+from wai_ops.control.budgets.diff import Change, Op, unfinished
+from wai_ops.control.budgets.native import Kind, Remote
 from wai_ops.control.budgets.normal import normal
 from wai_ops.control.budgets.plan import Plan
-from wai_ops.control.budgets.remote import fingerprint, read_remote
+from wai_ops.control.budgets.remote import fingerprint, read_policies, read_remote
 from wai_ops.control.budgets.simulate import SimulationProblem, simulate_guard
 from wai_ops.control.budgets.state_file import GatewayState, Push, StateFile
 from wai_ops.core.clock import Clock, to_utc_text
@@ -94,9 +94,8 @@ def push(
     clock: Clock,
     watcher: Watcher,
     accepts_default_deny: bool = False,
-    recompare: Callable[[Remote, frozenset[Ref]], Sequence[Change]],
 ) -> Pushed:
-    """Apply a plan. `recompare` gives what would still have to change on a gateway.
+    """Apply a plan.
 
     Raises DeniedError with nothing sent; RemoteError or AccessError when a request fails: what was
     done until then stays, is known to the state file, and is gone on with by the next plan.
@@ -114,7 +113,7 @@ def push(
     gone = frozenset(c.ref for c in plan.changes if c.op is Op.DELETE) - frozenset(
         c.ref for c in plan.changes if c.after is not None
     )
-    left = tuple(recompare(after, state.owned))
+    left = unfinished(plan.changes, after)
     still = {change.ref for change in left}
     state = replace(state, owned=state.owned - (gone - still)).with_last_done()
     file.put(plan.account_id, plan.gateway_id, state)
@@ -160,6 +159,7 @@ def _push_policies(changes: Sequence[Change], api: GuardsApi, watcher: Watcher) 
             _take_back(staged, api)
             raise _refused(change, problem, policy_id)
         watcher.step(f"simulated {change.ref}")
+    _refuse_others(staged, api)
     result = api.commit_policies()
     if result.failures:
         raise RemoteError(
@@ -168,6 +168,18 @@ def _push_policies(changes: Sequence[Change], api: GuardsApi, watcher: Watcher) 
             hint="see what is in force: wai budget plan",
         )
     watcher.step(f"committed {counted(len(staged), 'policy', 'policies')}")
+
+
+def _refuse_others(staged: Sequence[tuple[str, Change]], api: GuardsApi) -> None:
+    """A commit takes every draft: somebody else's may have come since the gateway was read."""
+    ours = {policy_id for policy_id, _ in staged}
+    if any(p.draft is not None and p.id not in ours for p in read_policies(api)):
+        _take_back(staged, api)
+        raise Moved(
+            "somebody staged a draft during this push, and a commit takes all drafts; ours were "
+            "taken back",
+            hint="commit or delete that draft, then plan again: wai budget plan",
+        )
 
 
 def _take_back(staged: Sequence[tuple[str, Change]], api: GuardsApi) -> None:

@@ -15,7 +15,7 @@ def read_remote(api: GuardsApi, gateway_id: str) -> Remote:
     return Remote(
         gateway_id=gateway_id,
         gateway=api.gateway(),
-        policies=_policies(api),
+        policies=read_policies(api),
         routes=tuple(_route(row) for row in api.routes()),
     )
 
@@ -32,7 +32,8 @@ def fingerprint(remote: Remote) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _policies(api: GuardsApi) -> tuple[RemotePolicy, ...]:
+def read_policies(api: GuardsApi) -> tuple[RemotePolicy, ...]:
+    """The policies with their drafts. Raises ApiError."""
     committed = {str(row.get("id")): row for row in api.policies(with_drafts=False)}
     drafts = {
         str(row.get("id")): row

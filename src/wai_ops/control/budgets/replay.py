@@ -8,7 +8,7 @@ seconds.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -80,8 +80,12 @@ def replay(
     meters_of: Sequence[Sequence[Meter] | None],
     *,
     delay_us: int = 0,
+    own_of: Callable[[int, Any], Meter | None] | None = None,
 ) -> Replayed:
     """Run the calls, which come in the order of their beginnings.
+
+    `own_of(kind, what the caller knows it by)`: a further meter that only some calls of a kind
+    share, such as those of one conversation.
 
     `meters_of[kind]`: the meters of that kind, None: it is refused outright. A meter may be in
     several kinds: they share the budget. Meters keep their counts afterwards.
@@ -90,10 +94,17 @@ def replay(
     pending: list[tuple[int, int]] = []
     push, pop = heapq.heappush, heapq.heappop
     saved = 0
-    for index, (now, end, kind, cost, worst, _) in enumerate(calls):
-        while pending and pending[0][0] <= now:
-            _settle(calls[pop(pending)[1]], meters_of)
+
+    def meters_for(kind: int, known_by: Any) -> Sequence[Meter] | None:
         meters = meters_of[kind]
+        own = None if own_of is None or meters is None else own_of(kind, known_by)
+        return meters if own is None or meters is None else (own, *meters)
+
+    for index, (now, end, kind, cost, worst, known_by) in enumerate(calls):
+        while pending and pending[0][0] <= now:
+            done = calls[pop(pending)[1]]
+            _settle(done, meters_for(done[2], done[5]))
+        meters = meters_for(kind, known_by)
         over = None if meters is None else _used_up(meters, now, worst)
         if meters is None or over is not None:
             refused.append((index, over))
@@ -106,7 +117,8 @@ def replay(
                     meter.reserved += worst
             push(pending, (end + delay_us, index))
     while pending:
-        _settle(calls[pop(pending)[1]], meters_of)
+        done = calls[pop(pending)[1]]
+        _settle(done, meters_for(done[2], done[5]))
     return Replayed(refused=refused, saved=saved)
 
 
@@ -130,9 +142,9 @@ def _used_up(meters: Sequence[Meter], now_us: int, worst: int) -> Meter | None:
     return None
 
 
-def _settle(call: Call, meters_of: Sequence[Sequence[Meter] | None]) -> None:
-    _, end, kind, cost, worst, _ = call
-    for meter in meters_of[kind] or ():
+def _settle(call: Call, meters: Sequence[Meter] | None) -> None:
+    _, end, _, cost, worst, _ = call
+    for meter in meters or ():
         if meter.counts_calls:
             continue
         if meter.reserves:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 INTEGER, BOOLEAN, OCTETS, NULL, OID = 0x02, 0x01, 0x04, 0x05, 0x06
-SEQUENCE, SET, TIME = 0x30, 0x31, 0x18
-CONTEXT_0 = 0xA0
+SEQUENCE, TIME = 0x30, 0x18
 TRUE = b"\xff"
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from wai_ops.control.decisions.actions import NOT_STARTED, REFUSED, Told, to_money
 from wai_ops.control.decisions.audit import Audit
 from wai_ops.control.decisions.record import Outcome
+from wai_ops.core.ids import summed_up
 from wai_ops.core.table import Table, Unit, Verdict, col
 from wai_ops.core.text import counted, one_line
 from wai_ops.observe.reports.timeline_facts import Call, Facts
@@ -181,7 +182,7 @@ def _row(told: Told, calls: _Calls) -> ActionRow:
         seq=told.seq,
         actor=decision["actor"],
         kind=decision["kind"],
-        what=told.what,
+        what=_what(told),
         justification=decision["justification"],
         verdict=told.verdict,
         rule=decision["rule"],
@@ -197,6 +198,11 @@ def _row(told: Told, calls: _Calls) -> ActionRow:
         parent_id=decision.get("parent_id"),
         credential_id=decision.get("credential_id"),
     )
+
+
+def _what(told: Told) -> str:
+    name = told.decision.get("conversation_id") or ""
+    return told.what if summed_up(name) == name else f"{told.what} (summary)"
 
 
 def _of_call(call: Call) -> ActionRow:
