@@ -14,6 +14,7 @@ from wai_ops.control.decisions.record import LONGEST_ARGUMENTS, MAX_RECORD_BYTES
 from wai_ops.control.gate import ApprovalNeeded, Gate, RecordedDenial
 from wai_ops.control.policy.action import ActionKind, Mode, VerdictWord
 from wai_ops.core.errors import DataError, DeniedError, ExitCode
+from wai_ops.core.failures import FailureClass
 from wai_ops.runtime.keeping import Keeper
 from wai_ops.state.live import LiveState
 
@@ -272,13 +273,40 @@ def test_the_ledger_hears_of_every_decision(tmp_path: Path) -> None:
         "justification": "the user asked for it",
         "actor": "os:tester",
         "run_id": "r1",
+        "attempt_id": None,
+        "parent_id": None,
         "tenant": "acme",
         "workflow": "support",
         "conversation_id": "c1",
         "turn_index": 2,
+        "prompt_name": None,
+        "prompt_version": None,
         "request_sha256": "ab" * 32,
+        "error_type": None,
+        "error_message": None,
     }
     assert (second["verdict"], second["action"]) == ("deny", "tool_call bad.tool")
+    assert (second["error_type"], second["error_message"]) == ("local_policy", "default says deny")
+
+
+def test_the_ledger_hears_what_was_refused_and_not_what_was_only_denied(tmp_path: Path) -> None:
+    with LiveState.open(tmp_path / ".wai", clock=SteppingClock()) as live:
+        made = Ledgered(tmp_path / ".wai", live=live, mode=Mode.OBSERVE)
+        made.act("bad.tool", prompt_name="triage", prompt_version="3")
+        with pytest.raises(RecordedDenial):
+            made.gate.refuse(
+                action(),
+                "budgets.acme",
+                "wai.yaml:3",
+                "hunter2 is spent",
+                failure=FailureClass.LOCAL_BUDGET,
+                **asked(),
+            )
+        let_through, refused = (json.loads(row.payload) for row in live.sealed(after=0))
+    assert (let_through["verdict"], let_through["error_type"]) == ("deny", None)
+    assert (let_through["prompt_name"], let_through["prompt_version"]) == ("triage", "3")
+    assert (refused["verdict"], refused["error_type"]) == ("deny", "local_budget")
+    assert refused["error_message"] == "[redacted:test:00000000] is spent"
 
 
 def test_an_action_that_live_state_cannot_hear_of_is_not_done(tmp_path: Path) -> None:

@@ -41,27 +41,27 @@ def filled(state_dir: Path) -> Path:
     return state_dir
 
 
-def version_3(path: Path, rows: list[tuple[Any, ...]], attempts: list[tuple[Any, ...]]) -> None:
-    """Make a ledger as version 3 of the schema had it."""
+def version_4(path: Path, rows: list[tuple[Any, ...]], attempts: list[tuple[Any, ...]]) -> None:
+    """Make a ledger as version 4 of the schema had it."""
     with duckdb.connect(path) as connection:
-        for name in MIGRATIONS[:3]:
+        for name in MIGRATIONS[:4]:
             connection.execute(statement(f"schema/{name}"))
         for table, values in (("model_call", rows), ("attempt", attempts)):
             holes = ", ".join("?" * len(values[0]))
             connection.executemany(f"insert into {table} values ({holes})", values)
         connection.execute(
-            "insert into wai_meta values ('application', 'wai-ops ledger'), ('schema_version', '3')"
+            "insert into wai_meta values ('application', 'wai-ops ledger'), ('schema_version', '4')"
         )
 
 
-def test_the_calls_of_a_ledger_of_version_3_are_the_same_after_its_migration(
+def test_the_calls_of_a_ledger_of_version_4_are_the_same_after_its_migration(
     filled: Path, clock: ManualClock
 ) -> None:
     expected, rows = in_ledger(filled, ALL), in_ledger(filled, WIDE)
     attempts, marks = in_ledger(filled, "from attempt"), in_ledger(filled, "from fold_mark")
     path = filled / "ledger.duckdb"
     path.unlink()
-    version_3(path, rows, attempts)
+    version_4(path, rows, attempts)
     with duckdb.connect(path) as connection:
         connection.executemany("insert into fold_mark values (?, ?, ?)", marks)
     assert fold(filled, clock).loaded.row_count == 0
@@ -69,18 +69,18 @@ def test_the_calls_of_a_ledger_of_version_3_are_the_same_after_its_migration(
     assert in_ledger(filled, ALL) == expected
 
 
-def test_a_call_of_any_kind_has_every_column_of_version_3_in_its_type(
+def test_a_call_of_any_kind_has_every_column_of_version_4_in_its_type(
     filled: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "old.duckdb"
-    version_3(path, in_ledger(filled, WIDE), in_ledger(filled, "from attempt"))
+    version_4(path, in_ledger(filled, WIDE), in_ledger(filled, "from attempt"))
     with duckdb.connect(path) as connection:
         old = connection.execute("describe model_call").fetchall()
     new = in_ledger(filled, "describe model_call")
     assert [(name, kind) for name, kind, *_ in new] == [(name, kind) for name, kind, *_ in old]
 
 
-def test_kept_rows_of_version_3_are_loaded_beside_newer_ones(
+def test_kept_rows_of_version_4_are_loaded_beside_newer_ones(
     filled: Path, clock: ManualClock
 ) -> None:
     rows = "select * exclude (request_id) from model_call where sources = 'gateway only'"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support import report_oracle as oracle
-from support.calls import Call, fill, ledger_of
+from support.calls import Call, fill, ledger_of, refuse, refused
 from wai_ops.core.table import Table
 from wai_ops.core.window import Window
 from wai_ops.observe.ledger.store import Store
@@ -83,6 +83,24 @@ def calls(draw: st.DrawFn) -> Call:
         "price_source": draw(st.sampled_from([None, "built-in", "config"])),
         "price_as_of": draw(st.sampled_from(["2026-01-01", "2026-02-01"])),
     }
+
+
+@st.composite
+def refusals(draw: st.DrawFn) -> Call:
+    """One call that was refused before it was sent."""
+    return refused(
+        0,
+        is_last=draw(st.booleans()),
+        started_at=draw(instants),
+        tenant=draw(NAMES),
+        workflow=draw(NAMES),
+        conversation_id=draw(st.sampled_from(["c1", "c2", None])),
+        prompt_name=draw(NAMES),
+        prompt_version=draw(st.sampled_from(["1", None])),
+        model=draw(NAMES),
+        error_type=draw(st.sampled_from(["local_policy", "local_budget", "capacity"])),
+        error_message=draw(st.sampled_from([None, "it broke", "not allowed"])),
+    )
 
 
 @st.composite
@@ -183,14 +201,17 @@ def test_affinity_agrees_with_plain_python(
 
 @many
 @given(
-    rows=st.lists(calls(), max_size=14),
+    sent=st.lists(calls(), max_size=14),
+    unsent=st.lists(refusals(), max_size=4),
     part=slices(with_error=True),
     by=st.none() | st.sampled_from(GROUPS),
 )
 def test_failures_agree_with_plain_python(
-    rows: list[Call], part: Slice, by: Dimension | None, bench: Bench
+    sent: list[Call], unsent: list[Call], part: Slice, by: Dimension | None, bench: Bench
 ) -> None:
-    fill(bench.store, rows)
+    fill(bench.store, sent)
+    refuse(bench.store, unsent)
+    rows = [*sent, *unsent]
     now = DAY + timedelta(days=5)
     inside = expected(rows, part)
     failed = [call for call in inside if call["error_type"] is not None]
@@ -207,8 +228,15 @@ def test_failures_agree_with_plain_python(
         for row in tables[0].rows
     }
     assert set(found) == set(groups)
+    if failed:
+        assert tables[0].total is not None
+        same(tables[0].total, oracle.failure_numbers(failed))
     for key, row in found.items():
         same(row, oracle.failure_numbers(groups[key]))
+        assert row.refused_count == sum(call in unsent for call in groups[key])
+        texts = [c for c in groups[key] if c["error_message"] is not None]
+        newest = max(texts, key=lambda c: (c["started_at"], c["error_message"]), default=None)
+        assert row.example == (None if newest is None else newest["error_message"])
         assert row.request_ratio == len(groups[key]) / base
         assert row.failure_ratio == len(groups[key]) / len(failed)
         before = previous(rows, part, now, by, key)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reports.test_report_oracle import DAY, GROUPS, Bench, calls, slices
-from support.calls import Call, add, clear, end, ledger_of, roll_up
+from reports.test_report_oracle import DAY, GROUPS, Bench, calls, refusals, slices
+from support.calls import Call, add, clear, end, ledger_of, refuse, roll_up
 from wai_ops.config.settings import Settings
 from wai_ops.core.window import Window
 from wai_ops.observe.reports.affinity import affinity_report
@@ -59,11 +59,18 @@ def total(values: Iterable[Any]) -> Any:
     return sum(known) if known else None
 
 
-@given(st.lists(calls(), min_size=1, max_size=12), OUTCOMES, slices(), st.sampled_from(GROUPS))
+@given(
+    st.lists(calls(), min_size=1, max_size=12),
+    st.lists(refusals(), max_size=3),
+    OUTCOMES,
+    slices(),
+    st.sampled_from(GROUPS),
+)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_reports_of_one_slice_do_not_contradict_each_other(
     bench: Bench,
     rows: list[Call],
+    unsent: list[Call],
     outcomes: list[tuple[str, str, str, str]],
     part: Slice,
     by: Dimension,
@@ -74,10 +81,14 @@ def test_reports_of_one_slice_do_not_contradict_each_other(
     for tenant, workflow, conversation, outcome in outcomes:
         end(store, conversation, outcome, tenant=tenant, workflow=workflow)
     roll_up(store)
+    silent = cost_report(store, part)
+    refuse(store, unsent)
     cost = cost_report(store, part)
+    assert cost == silent, "what is refused before it is sent is no call"
     if cost.total is None:
         assert kpi_report(store, part, NONE, NOW).total is None
-        assert failures_report(store, part, None, now=NOW).rows == []
+        sent = failures_report(store, part, None, now=NOW).rows
+        assert all(row.request_count == row.refused_count for row in sent)
         return
     every = cost.total
 
@@ -103,7 +114,9 @@ def test_reports_of_one_slice_do_not_contradict_each_other(
     assert slo.total is not None
     of_all = (cache.total, affinity.total, audit.total)
     assert {table.request_count for table in of_all} == {every.request_count}
-    assert sum(row.request_count for row in failures.rows) == every.failed_count
+    sent_count = sum(row.request_count - row.refused_count for row in failures.rows)
+    assert sent_count == every.failed_count
+    assert (total(row.cost_usd for row in failures.rows) or 0) <= (every.cost_usd or 0)
 
     judged = ("hit_count", "partial_count", "miss_count", "unjudged_count")
     assert sum(getattr(affinity.total, name) for name in judged) == every.request_count

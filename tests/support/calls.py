@@ -17,6 +17,7 @@ Call = dict[str, Any]
 TABLES = (
     "stored_call",
     "outcome",
+    "decision",
     "rollup_day",
     "rollup_failure",
     "rollup_latency",
@@ -78,7 +79,7 @@ def fill(store: Store, rows: Iterable[Call]) -> None:
 
 
 def clear(store: Store) -> None:
-    """Forget every call and outcome, and what was made of them."""
+    """Forget every call, outcome and decision, and what was made of them."""
     for table in TABLES:
         store.connection.execute(f"delete from {table}")
     store.connection.execute("delete from wai_meta where key = 'conversations_kept'")
@@ -100,6 +101,55 @@ def add(store: Store, rows: Iterable[Call]) -> None:
         store.connection.execute("insert into stored_call by name from stored_form('new_call')")
         days = [(_naive(row["started_at"]).date(),) for row in alike]
         store.connection.executemany("insert into rollup_dirty values (?)", days)
+
+
+def refused(number: int, **changes: Any) -> Call:
+    """A call that was refused before there was an attempt, with the names that a call has.
+
+    `is_last`: no attempt of its run was sent before, so that this is how the run ended.
+    """
+    return {
+        "is_last": True,
+        "sources": "client only",
+        "run_id": f"refused-{number}",
+        "started_at": NOON,
+        "tenant": "acme",
+        "workflow": "triage",
+        "conversation_id": "c1",
+        "prompt_name": "triage",
+        "prompt_version": "3",
+        "gateway_id": None,
+        "provider": None,
+        "model": "@cf/a/one",
+        "target": None,
+        "endpoint": None,
+        "error_type": "local_policy",
+        "error_message": "it is not allowed",
+        "cost_state": "none",
+        "cost_usd": Decimal(0),
+    } | changes
+
+
+def refuse(store: Store, rows: Iterable[Call]) -> None:
+    """Put in the decisions by which these were refused."""
+    for number, row in enumerate(rows):
+        model = row["model"]
+        values = {
+            "decision_id": f"decision-{number}",
+            "occurred_at": _naive(row["started_at"]),
+            "policy_version": "2026-03-01.1",
+            "verdict": "deny",
+            "action": "model_call" if model is None else f"model_call {model}",
+            "parent_id": None if row["is_last"] else "decision-before",
+        } | {
+            name: row[name]
+            for name in (
+                *("run_id", "tenant", "workflow", "conversation_id", "prompt_name"),
+                *("prompt_version", "error_type", "error_message"),
+            )
+        }
+        names, marks = ", ".join(values), ", ".join(f"${name}" for name in values)
+        store.connection.execute(f"insert into decision ({names}) values ({marks})", values)
 
 
 def remove(store: Store, since: datetime, until: datetime) -> None:

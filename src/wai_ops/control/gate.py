@@ -24,6 +24,7 @@ from wai_ops.control.decisions.record import (
 from wai_ops.control.policy.action import Action, Mode, Verdict, VerdictWord
 from wai_ops.core.clock import Clock
 from wai_ops.core.errors import DataError, DeniedError
+from wai_ops.core.failures import FailureClass
 from wai_ops.core.ids import uuid7
 from wai_ops.core.text import one_line
 from wai_ops.state.live import LiveState
@@ -78,6 +79,8 @@ class Around(TypedDict, total=False):
     attempt_id: str | None
     conversation_id: str | None
     turn_index: int | None
+    prompt_name: str | None
+    prompt_version: str | None
     parent_id: str | None
     """The decision that this one is a part of."""
     route: Any
@@ -160,12 +163,12 @@ class Gate:
         verdict = said or self._registry.decide(action)
         record = self._record(action, verdict, around, keeps_arguments=keeps_arguments)
         if not verdict.permits:
-            self._write_refused(record)
+            self._write_refused(record, FailureClass.LOCAL_POLICY)
             raise _denied(record)
         start = ActionStart(id=uuid7(record.at), decision_id=record.decision_id, at=record.at)
         self._log.append(to_fields(record), to_fields(start))
         try:
-            self._tell(record)
+            self._tell(record, None)
         except DataError:
             self.write_end(record.decision_id, "cancelled", error_type="local_state")
             raise
@@ -179,12 +182,13 @@ class Gate:
         reason: str,
         *,
         hint: str | None = None,
+        failure: FailureClass = FailureClass.LOCAL_POLICY,
         **around: Unpack[Around],
     ) -> NoReturn:
         """Record a refusal that is not the registry's (budget, envelope, URL), and raise it.
 
-        It holds in shadow mode as well. `hint`: what to do next. Raises RecordedDenial, or
-        DataError as `decide` does.
+        It holds in shadow mode as well. `hint`: what to do next. `failure`: what the ledger counts
+        it as. Raises RecordedDenial, or DataError as `decide` does.
         """
         said = self._registry.decide(action)
         verdict = replace(
@@ -196,7 +200,7 @@ class Gate:
             mode=Mode.ENFORCE,
         )
         record = self._record(action, verdict, around, keeps_arguments=False)
-        self._write_refused(record)
+        self._write_refused(record, failure)
         raise _denied(record, hint)
 
     def write_end(self, decision_id: str, outcome: OutcomeWord, **facts: Unpack[EndFacts]) -> None:
@@ -207,9 +211,9 @@ class Gate:
         end = ActionEnd(id=uuid7(now), decision_id=decision_id, at=now, outcome=outcome, **facts)
         self._log.append(to_fields(end))
 
-    def _write_refused(self, record: DecisionRecord) -> None:
+    def _write_refused(self, record: DecisionRecord, failure: FailureClass) -> None:
         self._log.append(to_fields(record))
-        self._tell(record)
+        self._tell(record, failure)
 
     def _record(
         self,
@@ -242,6 +246,8 @@ class Gate:
             risk_tier=action.risk_tier.value,
             role=action.role,
             model=self._name(action.model),
+            prompt_name=around.get("prompt_name"),
+            prompt_version=around.get("prompt_version"),
             tool=self._name(action.tool),
             arguments_sha256=digest,
             arguments=self._kept(action.arguments) if keeps_arguments else None,
@@ -280,23 +286,27 @@ class Gate:
             "path": shortened(self._keeper.text(target.path)),
         }
 
-    def _tell(self, record: DecisionRecord) -> None:
-        """Let the ledger know. Raises DataError."""
+    def _tell(self, record: DecisionRecord, failure: FailureClass | None) -> None:
+        """Let the ledger know. `failure`: why nothing is done. Raises DataError."""
         if self._live is None:
             return
         with self._live.write():
-            self._live.append(DECISION, _fact(record))
+            self._live.append(DECISION, _fact(record, failure))
 
 
-def _fact(record: DecisionRecord) -> dict[str, Any]:
+def _fact(record: DecisionRecord, failure: FailureClass | None) -> dict[str, Any]:
     known = to_fields(record)
     names = (
         "decision_id", "policy_version", "verdict", "rule", "justification", "actor", "run_id",
-        "tenant", "workflow", "conversation_id", "turn_index", "request_sha256",
+        "attempt_id", "parent_id", "tenant", "workflow", "conversation_id", "turn_index",
+        "prompt_name", "prompt_version", "request_sha256",
     )  # fmt: skip
     return {name: known.get(name) for name in names} | {
         "occurred_at": known["at"],
         "action": described(record),
+        # A verdict alone does not say it: a policy that only observes denies and lets through.
+        "error_type": None if failure is None else failure.value,
+        "error_message": None if failure is None else record.reason,
     }
 
 

@@ -74,7 +74,9 @@ class RunGate:
     ) -> NoReturn:
         action = replace(self._found.action, model=prepared.ask.model)
         try:
-            self._gate.refuse(action, rule, where, reason, **self._around(prepared))
+            self._gate.refuse(
+                action, rule, where, reason, failure=failure, **self._around(prepared)
+            )
         except RecordedDenial as error:
             raise _refused(error, failure, hint) from error
 
@@ -135,6 +137,8 @@ class RunGate:
             "run_id": prepared.run_id,
             "conversation_id": prepared.ask.conversation_id,
             "turn_index": prepared.turn_index,
+            "prompt_name": prepared.ask.prompt_name,
+            "prompt_version": prepared.ask.prompt_version,
             "parent_id": self.decisions[0].decision_id if self.decisions else None,
             "route": None if self.choice is None else self.choice.to_record(),
         }

@@ -79,6 +79,8 @@ class DecisionRecord:
     """The attempt in live state that it is about."""
     turn_index: int | None = None
     model: str | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
     tool: str | None = None
     arguments_sha256: str | None = None
     arguments: Any = None

@@ -23,7 +23,13 @@ from wai_ops.observe.ledger.paths import ledger_path, scratch_dir, wal_path
 from wai_ops.observe.ledger.signals import deferred_signals
 
 APPLICATION = "wai-ops ledger"
-MIGRATIONS = ("0001_initial", "0002_gateway", "0003_conversations", "0004_stored_calls")
+MIGRATIONS = (
+    "0001_initial",
+    "0002_gateway",
+    "0003_conversations",
+    "0004_refusals",
+    "0005_stored_calls",
+)
 MEMORY_LIMIT = "800MB"
 """More than any query here needs; beyond it DuckDB spills into the scratch folder."""
 _MAX_THREADS = 4

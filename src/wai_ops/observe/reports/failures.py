@@ -1,5 +1,8 @@
 """Why calls fail: every class of the taxonomy with its rate, cost, trend and what can be done.
 
+A call that a policy, an envelope or a budget refused before it was sent is a failure too, which
+cost nothing. Only this report has it: everywhere else a request is one that was sent.
+
 The share that no rule knows (`unknown`) is reported itself, and its messages are clustered by their
 shape, so that the next rule can be written.
 """
@@ -32,6 +35,8 @@ _EXAMPLE = 200
 """Characters of a message that are shown."""
 _MOST_SHAPES = 100
 _UNKNOWN = FailureClass.UNKNOWN.value
+NOWHERE = (Dimension.ROUTE, Dimension.GATEWAY, Dimension.PROVIDER, Dimension.TARGET)
+"""What a call that was refused before it was sent does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +51,10 @@ class FailureNumbers:
     fault: str | None = col("Whose fault")
     is_retryable: bool | None = col("Retryable", Unit.FLAG)
     request_count: int = col("Requests", Unit.COUNT)
+    refused_count: int = col("Not sent", Unit.COUNT)
+    """Of these requests, those that were refused before they were sent."""
     failed_run_count: int = col("Runs lost", Unit.COUNT)
-    """Runs of which this was the last attempt."""
+    """Runs of which this was the last attempt, or that were refused before any."""
     request_ratio: float | None = col("Of all requests", Unit.RATIO)
     failure_ratio: float | None = col("Of failures", Unit.RATIO)
     cost_usd: Decimal | None = col("Cost", Unit.USD)
@@ -89,6 +96,7 @@ class FailureGroup:
     name: str | None
     is_total: bool
     request_count: int
+    refused_count: int
     failed_run_count: int
     cost_usd: Decimal | None
     first_at: datetime
@@ -105,6 +113,13 @@ class FailureBase:
     client_only_count: int
     contract_missing_count: int
     local_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedCalls:
+    """The row of `failures_refused.sql`."""
+
+    refused_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +158,7 @@ def failures_report(
     kept = FAILURES if is_rolled else None
     groups = query_rolled(store, FailureGroup, "failures", part, by, kept=kept)
     base = _base(store, part, is_rolled=is_rolled)
+    refused = _refused_count(store, part)
     before: dict[_Key, int] | None = None
     if part.window.since is not None:
         earlier = replace(part, window=previous_window(part.window, now=now))
@@ -152,14 +168,14 @@ def failures_report(
     examples: dict[_Key, str] = {(row.error_type, row.name): row.example for row in said}
     failed = next((group.request_count for group in groups if group.is_total), 0)
     row_type = failure_row_type(by)
-    around = _Around(base.request_count, failed, before, examples)
+    around = _Around(base.request_count + refused, failed, before, examples)
     rows_made = [_row(group, by, row_type, around) for group in groups]
     totals = [row for row, group in zip(rows_made, groups, strict=True) if group.is_total]
     return Table(
         row_type=row_type,
         rows=[row for row, group in zip(rows_made, groups, strict=True) if not group.is_total],
         title="Failures" if by is None else f"Failures by {by.value}",
-        notes=tuple(_notes(store, part, base, groups)),
+        notes=tuple(_notes(store, part, base, refused, groups)),
         total=totals[0] if totals else None,
     )
 
@@ -181,16 +197,26 @@ def unknown_report(store: Store, part: Slice) -> Table[FailureShape]:
 
 
 def _base(store: Store, part: Slice, *, is_rolled: bool) -> FailureBase:
-    """A condition on the class is left out: a rate is a rate of all calls."""
-    others = tuple(item for item in part.where if item.key is not Dimension.ERROR)
+    """All calls that were sent."""
     kept = DAYS if is_rolled else None
-    whole = Slice(part.window, others)
+    whole = _without(part, Dimension.ERROR)
     return query_rolled(store, FailureBase, "failures_base", whole, kept=kept)[0]
+
+
+def _refused_count(store: Store, part: Slice, *aside: Dimension) -> int:
+    """The calls that were refused before they were sent, whatever the class and `aside`."""
+    whole = _without(part, Dimension.ERROR, *aside)
+    return query_slice(store, RefusedCalls, "failures_refused", whole)[0].refused_count
+
+
+def _without(part: Slice, *keys: Dimension) -> Slice:
+    """The slice without the conditions on these; a rate is a rate of calls of all classes."""
+    return Slice(part.window, tuple(item for item in part.where if item.key not in keys))
 
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What a row is held against: all requests, all failures, the period before, the messages."""
+    """What a row is held against: all requests, sent or not, all failures, the period before."""
 
     request_count: int
     failed_count: int
@@ -216,6 +242,7 @@ def _row(
         fault=None if traits is None else traits.fault.value,
         is_retryable=None if traits is None else traits.retryable,
         request_count=group.request_count,
+        refused_count=group.refused_count,
         failed_run_count=group.failed_run_count,
         request_ratio=_ratio(group.request_count, around.request_count),
         failure_ratio=_ratio(group.request_count, around.failed_count),
@@ -243,14 +270,15 @@ def _short(text: str | None) -> str | None:
 
 
 def _notes(
-    store: Store, part: Slice, base: FailureBase, groups: list[FailureGroup]
+    store: Store, part: Slice, base: FailureBase, refused: int, groups: list[FailureGroup]
 ) -> Iterator[str]:
     found = read_evidence(store, part)
     failed = next((group.request_count for group in groups if group.is_total), 0)
-    total = base.request_count
+    total = base.request_count + refused
     yield f"{part.describe()}: {counted(total, 'request')}, {failed:,} failed" + (
         f" ({100 * failed / total:.1f}%)" if total else ""
     )
+    yield from _refused_notes(store, part, refused, total)
     singles = [group for group in groups if not group.is_total]
     again = [g.request_count for g in singles if (t := traits_of(g.error_type)) and t.retryable]
     if again:
@@ -263,3 +291,19 @@ def _notes(
         )
     yield from source_notes(base, found, part)
     yield from missing_notes(found, store.folded.in_flight_count)
+
+
+def _refused_notes(store: Store, part: Slice, refused: int, total: int) -> Iterator[str]:
+    if refused:
+        yield (
+            f"{share(refused, total)} were refused here before they were sent, by a policy, an"
+            " envelope or a budget: they cost nothing, and no other report counts them"
+        )
+    asked = {condition.key for condition in part.where}
+    names = [name.value for name in NOWHERE if name in asked]
+    hidden = _refused_count(store, part, *NOWHERE) - refused if names else 0
+    if hidden:
+        yield (
+            f"left out: {counted(hidden, 'request')} refused here before being sent, because what"
+            f" is not sent has no {' and no '.join(names)}"
+        )

@@ -5,6 +5,7 @@ report's `.sql` file has markers where the slice goes in:
 
     {where}      conditions on rows of `model_call`, the window among them
     {group}      the expression that names a row's group
+    {all_where}  as {where} over the whole window, also where {where} is its two edges only
     {day_where}  the same for a day roll-up, over the whole UTC days of the window, and its grain
     {day_group}
 """
@@ -198,7 +199,7 @@ def over_calls(part: Slice, by: Dimension | None = None) -> Filled:
 
 
 def over_days_and_edges(part: Slice, by: Dimension | None = None, kept: RollUp = DAYS) -> Filled:
-    """Fill all four markers: whole UTC days from a roll-up, the two edges from the table.
+    """Fill all markers: whole UTC days from a roll-up, the two edges from the table.
 
     A slice that no grain of the roll-up can answer goes to the table as a whole, and then
     `{day_where}` chooses nothing.
@@ -244,6 +245,7 @@ def _fill(
 ) -> Filled:
     values: dict[str, Any] = {}
     conditions = list(_conditions(part, values, IN_CALLS))
+    whole = _ends(part.window, values, "window", "started_at", to_naive)
     ranges = []
     for number, window in enumerate(calls):
         ends = _ends(window, values, f"edge_{number}", "started_at", to_naive)
@@ -251,6 +253,7 @@ def _fill(
     chosen = f"({' or '.join(ranges)})" if ranges else _NOTHING
     markers = {
         "where": " and ".join([chosen, *conditions]),
+        "all_where": " and ".join([*whole, *conditions]) or "true",
         "group": "null" if by is None else IN_CALLS[by],
         "day_where": _NOTHING,
         "day_group": "null",

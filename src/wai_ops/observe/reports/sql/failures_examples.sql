@@ -1,8 +1,16 @@
 -- The newest message of each class and group. Messages were redacted before they were stored.
+with said as (
+    select error_type, {group} as name, started_at, error_message
+    from model_call
+    where error_type is not null and error_message is not null and {where}
+    union all
+    select error_type, {group} as name, started_at, error_message
+    from refused_call
+    where error_message is not null and {all_where}
+)
 select
     error_type,
-    ({group})::varchar as name,
+    name::varchar as name,
     arg_max(error_message, (started_at, error_message)) as example
-from model_call
-where error_type is not null and error_message is not null and {where}
-group by error_type, {group}
+from said
+group by all

@@ -12,12 +12,18 @@ with raw as (
             "justification": "VARCHAR",
             "actor": "VARCHAR",
             "run_id": "VARCHAR",
+            "attempt_id": "VARCHAR",
+            "parent_id": "VARCHAR",
             "tenant": "VARCHAR",
             "workflow": "VARCHAR",
             "conversation_id": "VARCHAR",
             "turn_index": "VARCHAR",
+            "prompt_name": "VARCHAR",
+            "prompt_version": "VARCHAR",
             "request_sha256": "VARCHAR",
-            "result_sha256": "VARCHAR"
+            "result_sha256": "VARCHAR",
+            "error_type": "VARCHAR",
+            "error_message": "VARCHAR"
         }')))
     from staged
     where kind = 'decision'

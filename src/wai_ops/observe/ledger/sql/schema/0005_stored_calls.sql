@@ -1,7 +1,7 @@
--- Ledger, version 4: the same calls in half as many columns. A column takes as long to store when every
+-- Ledger, version 5: the same calls in half as many columns. A column takes as long to store when every
 -- row says the same, and most rows say the same in most of them.
 
-alter table model_call rename to call_of_version_3;
+alter table model_call rename to call_of_version_4;
 
 -- What is stored of each call. Statements that write calls name this table; those that read, the view
 -- `model_call`, or `numbered_call` where they need to name a row.
@@ -247,6 +247,6 @@ select
     ) as rare
 from (from query_table(calls) union all by name (from matched_by_key limit 0)) as c;
 
-insert into stored_call by name from stored_form('call_of_version_3');
+insert into stored_call by name from stored_form('call_of_version_4');
 
-drop table call_of_version_3;
+drop table call_of_version_4;
