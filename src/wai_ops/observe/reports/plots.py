@@ -103,6 +103,8 @@ ANOMALIES = Plot(
     label="conversation_id",
     values=("cost_usd",),
 )
+_BY = tuple(by for by in Dimension if by not in {Dimension.ERROR, Dimension.CONVERSATION})
+"""What `anomalies` and `kpi` can be grouped by."""
 ANOMALIES_BY = tuple(
     Plot(
         title=f"What the conversations that stand out cost by {by.value}",
@@ -110,7 +112,7 @@ ANOMALIES_BY = tuple(
         label=by.value,
         values=("anomaly_cost_usd",),
     )
-    for by in Dimension
+    for by in _BY
 )
 DRIFT = Plot(
     title="Drift of the gateway's cost",
@@ -159,7 +161,7 @@ KPI_BY = tuple(
         is_rate=value != "cached_input_ratio",
         is_of_some=True,
     )
-    for by in Dimension
+    for by in _BY
     for title, value, target in (
         ("Cost per resolved conversation", "resolved_cost_usd", "resolved_cost_target_usd"),
         ("Cached share of input", "cached_input_ratio", "cached_input_target_ratio"),
