@@ -91,9 +91,9 @@ _wai_table() {
         'wai report slo') commands='' options='--by --check --ttft-source --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
         'wai report tools') commands='' options='--by --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
         'wai report prompts') commands='' options='--prompt --by --promotion --versions --check --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
-        'wai report kpi') commands='' options='--since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report kpi') commands='' options='--by --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
         'wai report audit-cost') commands='' options='--by --fail-above --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
-        'wai report anomalies') commands='' options='--measure --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
+        'wai report anomalies') commands='' options='--by --measure --since --until --where --compare --format -f --json --output -o --fail-on --plot --help -h' ;;
         'wai report timeline') commands='' options='--tenant -t --workflow -w --format -f --json --output -o --fail-on --help -h' ;;
         'wai report baseline') commands='' options='--since --until --where --force --format -f --json --output -o --help -h' ;;
         'wai report html') commands='' options='--since --until --where --output -o --help -h' ;;
@@ -164,7 +164,7 @@ _wai_kind() {
         'wai emulator truth --by') kind='choice tenant workflow model prompt status_code cached' ;;
         'wai report failures --by') kind='choice workflow tenant model prompt route gateway provider source day' ;;
         'wai report cost --by' | 'wai report slo --by') kind='choice workflow tenant model prompt route gateway provider target source conversation day' ;;
-        'wai report affinity --by' | 'wai report cache --by') kind='choice workflow tenant model prompt route gateway provider target source day' ;;
+        'wai report affinity --by' | 'wai report cache --by' | 'wai report kpi --by' | 'wai report anomalies --by') kind='choice workflow tenant model prompt route gateway provider target source day' ;;
         'wai report prompts --by') kind='choice workflow tenant model route gateway provider target source day' ;;
         'wai run --conversation' | 'wai run -c' | 'wai chat --conversation' | 'wai chat -c' | 'wai conversations show 1' | 'wai conversations export 1' | 'wai conversations fork 1' | 'wai conversations resume-hint 1' | 'wai route explain --conversation' | 'wai route explain -c' | 'wai audit show --conversation' | 'wai audit show -c' | 'wai audit reconstruct 1' | 'wai report timeline 1' | 'wai outcomes record 1') kind='conversation' ;;
         'wai run --tools-dir' | 'wai chat --tools-dir' | 'wai route explain --policies' | 'wai route backtest --candidate' | 'wai audit export-tiles 1' | 'wai emulator serve --state' | 'wai emulator env --state' | 'wai emulator set --state' | 'wai emulator truth --state' | 'wai emulator restart-replica --state') kind='directory' ;;

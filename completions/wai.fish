@@ -1045,6 +1045,7 @@ function __wai_options
                 -h 'Show this message and exit.'
         case 'wai report kpi'
             printf '%s\t%s\n' \
+                --by 'All three numbers for each of these.' \
                 --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
                 --until 'Up to, exclusive: as --since.' \
                 --where 'Only these calls; KEY!=VALUE for all but these.' \
@@ -1077,6 +1078,7 @@ function __wai_options
                 -h 'Show this message and exit.'
         case 'wai report anomalies'
             printf '%s\t%s\n' \
+                --by 'Whose they are: how many and what they cost, for each.' \
                 --measure 'By what a conversation stands out.' \
                 --since 'From: 24h, 7d, 2026-01-31 (UTC).' \
                 --until 'Up to, exclusive: as --since.' \
@@ -1470,7 +1472,7 @@ function __wai_kind
             printf '%s\n' choice workflow tenant model prompt route gateway provider source day
         case 'wai report cost --by' 'wai report slo --by'
             printf '%s\n' choice workflow tenant model prompt route gateway provider target source conversation day
-        case 'wai report affinity --by' 'wai report cache --by'
+        case 'wai report affinity --by' 'wai report cache --by' 'wai report kpi --by' 'wai report anomalies --by'
             printf '%s\n' choice workflow tenant model prompt route gateway provider target source day
         case 'wai report prompts --by'
             printf '%s\n' choice workflow tenant model route gateway provider target source day

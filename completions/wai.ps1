@@ -1041,6 +1041,7 @@ $waiOptions = @{
         '-h' = 'Show this message and exit.'
     }
     'wai report kpi' = [ordered]@{
+        '--by' = 'All three numbers for each of these.'
         '--since' = 'From: 24h, 7d, 2026-01-31 (UTC).'
         '--until' = 'Up to, exclusive: as --since.'
         '--where' = 'Only these calls; KEY!=VALUE for all but these.'
@@ -1073,6 +1074,7 @@ $waiOptions = @{
         '-h' = 'Show this message and exit.'
     }
     'wai report anomalies' = [ordered]@{
+        '--by' = 'Whose they are: how many and what they cost, for each.'
         '--measure' = 'By what a conversation stands out.'
         '--since' = 'From: 24h, 7d, 2026-01-31 (UTC).'
         '--until' = 'Up to, exclusive: as --since.'
@@ -1569,6 +1571,8 @@ $waiKinds = @{
     'wai report slo --by' = @('choice', 'workflow', 'tenant', 'model', 'prompt', 'route', 'gateway', 'provider', 'target', 'source', 'conversation', 'day')
     'wai report affinity --by' = @('choice', 'workflow', 'tenant', 'model', 'prompt', 'route', 'gateway', 'provider', 'target', 'source', 'day')
     'wai report cache --by' = @('choice', 'workflow', 'tenant', 'model', 'prompt', 'route', 'gateway', 'provider', 'target', 'source', 'day')
+    'wai report kpi --by' = @('choice', 'workflow', 'tenant', 'model', 'prompt', 'route', 'gateway', 'provider', 'target', 'source', 'day')
+    'wai report anomalies --by' = @('choice', 'workflow', 'tenant', 'model', 'prompt', 'route', 'gateway', 'provider', 'target', 'source', 'day')
     'wai report prompts --by' = @('choice', 'workflow', 'tenant', 'model', 'route', 'gateway', 'provider', 'target', 'source', 'day')
     'wai run --conversation' = @('conversation')
     'wai run -c' = @('conversation')

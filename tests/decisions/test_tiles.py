@@ -133,6 +133,17 @@ def change(name: str, at: int) -> Callable[[Path], None]:
     return apply
 
 
+def write_in_line(number: int, text: bytes) -> Callable[[Path], None]:
+    """In the checkpoint."""
+
+    def apply(folder: Path) -> None:
+        lines = (folder / "checkpoint").read_bytes().split(b"\n")
+        lines[number] = text + lines[number][len(text) :]
+        (folder / "checkpoint").write_bytes(b"\n".join(lines))
+
+    return apply
+
+
 def remove(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
@@ -145,7 +156,11 @@ def remove(name: str) -> Callable[[Path], None]:
         (remove("tile/0/000"), Kind.INCOMPLETE, 0, 255),
         (remove("tile/entries/001"), Kind.INCOMPLETE, 256, None),
         (change("tile/entries/000", 300), Kind.TAMPERED, 0, None),
-        (change("checkpoint", 40), Kind.TAMPERED, 0, 0),
+        (write_in_line(2, b"AAAAAA"), Kind.TAMPERED, 0, 0),
+        (write_in_line(2, b"*"), Kind.TAMPERED, 0, 0),
+        (write_in_line(1, b"x"), Kind.TAMPERED, 0, 0),
+        (write_in_line(0, b"\xff"), Kind.TAMPERED, 0, 0),
+        (lambda folder: (folder / "checkpoint").write_bytes(b""), Kind.TAMPERED, 0, 0),
     ],
 )
 def test_harm_to_an_export_is_named(
@@ -165,6 +180,16 @@ def test_harm_to_an_export_is_named(
         one for one in audit_folder(tmp_path / "tiles", KEYS).verified.findings if one.kind is kind
     )
     assert (found.first, found.last if last is not None else None) == (first, last)
+
+
+def test_the_records_are_looked_at_also_where_the_checkpoint_is_none(
+    made: Ledgered, tmp_path: Path
+) -> None:
+    export(made, tmp_path / "tiles")
+    write_in_line(2, b"*")(tmp_path / "tiles")
+    assert audit_folder(tmp_path / "tiles", KEYS).verified.record_count == SIZES[1]
+    with pytest.raises(DataError, match="the checkpoint is none"):
+        audit_folder(tmp_path / "tiles", [])
 
 
 def proof_of(made: Ledgered, index: int) -> Proof:

@@ -19,12 +19,13 @@ from wai_ops.core.table import Table, Unit, col, columns_of
 from wai_ops.observe.reports import plots
 from wai_ops.observe.reports.affinity import AffinityNumbers
 from wai_ops.observe.reports.anomalies import AnomalyRow
+from wai_ops.observe.reports.anomalies_by import AnomalyNumbers
 from wai_ops.observe.reports.audit_cost import AuditRow
 from wai_ops.observe.reports.cache import CacheNumbers
 from wai_ops.observe.reports.cost import CostNumbers
 from wai_ops.observe.reports.failures import failure_row_type
 from wai_ops.observe.reports.group import row_type_by
-from wai_ops.observe.reports.kpi import KpiRow
+from wai_ops.observe.reports.kpi import KpiNumbers, KpiRow
 from wai_ops.observe.reports.prompts import PromptRow
 from wai_ops.observe.reports.slice import Dimension
 from wai_ops.observe.reports.slo import SloNumbers
@@ -278,6 +279,7 @@ def test_a_missing_package_is_said_with_how_to_get_it(
     assert caught.value.hint == "pip install 'wai-ops[viz]'"
 
 
+NARROW = [by for by in Dimension if by not in {Dimension.ERROR, Dimension.CONVERSATION}]
 ROW_TYPES: dict[str, tuple[type, ...]] = {
     "cost": (row_type_by(CostNumbers, Dimension.WORKFLOW),),
     "failures": (failure_row_type(None), *(failure_row_type(by) for by in plots.FAILURES_BY)),
@@ -285,9 +287,9 @@ ROW_TYPES: dict[str, tuple[type, ...]] = {
     "cache": (row_type_by(CacheNumbers, Dimension.WORKFLOW),),
     "slo": (row_type_by(SloNumbers, Dimension.WORKFLOW),),
     "tools": (ToolFamilyRow,),
-    "kpi": (KpiRow,),
+    "kpi": (KpiRow, *(row_type_by(KpiNumbers, by) for by in NARROW)),
     "prompts": (PromptRow,),
-    "anomalies": (AnomalyRow,),
+    "anomalies": (AnomalyRow, *(row_type_by(AnomalyNumbers, by) for by in NARROW)),
     "audit_cost": (AuditRow,),
 }
 

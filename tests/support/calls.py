@@ -141,6 +141,7 @@ def refuse(store: Store, rows: Iterable[Call]) -> None:
             "verdict": "deny",
             "action": "model_call" if model is None else f"model_call {model}",
             "parent_id": None if row["is_last"] else "decision-before",
+            "is_refused_call": True,
         } | {
             name: row[name]
             for name in (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wai_ops.cli.report_app import app
-from wai_ops.cli.report_options import ReportCall, report_command
+from wai_ops.cli.report_options import NarrowGrouping, ReportCall, report_command
 
 if TYPE_CHECKING:
     from wai_ops.core.table import Table
@@ -25,6 +25,10 @@ class AnomalyMeasure(StrEnum):
 @report_command
 def anomalies(
     call: ReportCall,
+    by: Annotated[
+        NarrowGrouping | None,
+        typer.Option("--by", help="Whose they are: how many and what they cost, for each."),
+    ] = None,
     measure: Annotated[
         AnomalyMeasure, typer.Option("--measure", help="By what a conversation stands out.")
     ] = AnomalyMeasure.COST,
@@ -37,13 +41,18 @@ def anomalies(
     \b
     Examples:
       wai report anomalies --since 7d
+      wai report anomalies --since 7d --by tenant
       wai report anomalies --measure tokens --where tenant=acme
       wai report anomalies --since 24h --fail-on "any(cost_usd > 5)"
     """
 
     def build(store: "Store", part: "Slice") -> "Table[Any]":
         from wai_ops.observe.reports.anomalies import Measure, anomaly_report
+        from wai_ops.observe.reports.anomalies_by import anomalies_by
+        from wai_ops.observe.reports.slice import Dimension
 
-        return anomaly_report(store, part, Measure(measure.value))
+        if by is None:
+            return anomaly_report(store, part, Measure(measure.value))
+        return anomalies_by(store, part, Measure(measure.value), Dimension(by.value))
 
     call.run(build)

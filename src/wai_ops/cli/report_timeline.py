@@ -30,6 +30,8 @@ def timeline(
     """Show one conversation in order: turns, attempts, tool calls, decisions, sessions, outcome.
 
     The notes say what is missing: turns and attempts without a trace, and which side knows what.
+    There is no --by, because a row is one event: for sums of one conversation by model or by day,
+    give its name to wai report cost --where conversation=... --by model.
 
     \b
     Examples:

@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wai_ops.control.decisions import tiles
-from wai_ops.control.decisions.checkpoint import Checkpoint, checkpoint_files, open_checkpoint
+from wai_ops.control.decisions.checkpoint import (
+    Checkpoint,
+    checkpoint_files,
+    open_checkpoint,
+    parse_checkpoint,
+    size_line,
+)
 from wai_ops.control.decisions.findings import Finding, Kind, named
 from wai_ops.control.decisions.lines import Extent, measure, read_lines
 from wai_ops.control.decisions.log import FILE_NAME
@@ -74,7 +80,7 @@ def audit_folder(
             stamps.append((path.name, kept))
     size = 0
     if is_export:
-        size = good[0].size if good else _claimed(notes[0][1])
+        size = good[0].size if good else _claimed(notes[0][1], is_named=bool(bad))
         lines: Iterator[bytes] = tiles.read_entries(folder, size)
         extent = Extent(0, 0)
     else:
@@ -138,14 +144,17 @@ def _opened(name: str, note: bytes, keys: Collection[VerifierKey]) -> Checkpoint
     return found
 
 
-def _claimed(note: bytes) -> int:
-    """The size in a checkpoint that nobody can check."""
-    from wai_ops.control.decisions.checkpoint import parse_checkpoint
+def _claimed(note: bytes, *, is_named: bool) -> int:
+    """The size in a checkpoint that nobody can check; 0: there is none in it.
 
+    Raises DataError for what is no checkpoint, unless a finding says so already.
+    """
     try:
         return parse_checkpoint(split_note(note)[0]).size
     except BadNoteError as error:
-        raise DataError(f"the checkpoint is none: {error}") from error
+        if not is_named:
+            raise DataError(f"the checkpoint is none: {error}") from error
+    return size_line(note)
 
 
 def _read(path: Path) -> bytes:

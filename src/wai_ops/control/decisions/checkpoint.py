@@ -48,6 +48,13 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin, int(size), digest)
 
 
+def size_line(note: bytes) -> int:
+    """The size that stands in a note which may be anything else but a checkpoint; 0: none."""
+    line = note.split(b"\n", 2)[1:2]
+    text = b"".join(line).decode("ascii", "replace")
+    return int(text) if _SIZE.match(text) else 0
+
+
 def sign_checkpoint(size: int, root: bytes, key: SigningKey) -> bytes:
     """The signed note; the origin is the name of the key."""
     return key.sign(str(Checkpoint(key.name, size, root))).encode()

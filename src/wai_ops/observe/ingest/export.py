@@ -61,7 +61,8 @@ def export_logs(
 ) -> ExportResult:
     """Fold, then write the calls of a slice. Raises UsageError, DataError: nothing is there."""
     filled = over_calls(part)
-    where, values = filled.markers["where"], filled.values
+    where = filled.markers["where"]
+    values = filled.named_in(where)
 
     def write(store: Store, made: Path) -> tuple[int, tuple[str, ...]]:
         if kind is LogExport.FOCUS:

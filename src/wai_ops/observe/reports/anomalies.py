@@ -109,21 +109,18 @@ class AnomalyRow:
 
 def anomaly_report(store: Store, part: Slice, measure: Measure) -> Table[AnomalyRow]:
     """The conversations of the slice that stand out, the largest first. Raises DataError."""
-    found = query_slice(store, Anomaly, "anomalies", part, measure=measure.value)
-    [population] = query_slice(
-        store,
-        Population,
-        "anomalies_population",
-        part,
-        measure=measure.value,
-        fewest=FEWEST_OF_TENANT,
-    )
+    found = find_anomalies(store, part, measure)
     return Table(
         row_type=AnomalyRow,
         rows=[_row(item, measure) for item in found],
         title=f"Conversations that stand out by {measure.value}",
-        notes=tuple(_notes(store, part, population, len(found), measure)),
+        notes=tuple(population_notes(store, part, len(found), measure)),
     )
+
+
+def find_anomalies(store: Store, part: Slice, measure: Measure) -> list[Anomaly]:
+    """The conversations that stand out, the largest first. Raises DataError."""
+    return query_slice(store, Anomaly, "anomalies", part, measure=measure.value)
 
 
 def _row(item: Anomaly, measure: Measure) -> AnomalyRow:
@@ -175,9 +172,18 @@ def _short(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _notes(
-    store: Store, part: Slice, seen: Population, found_count: int, measure: Measure
+def population_notes(
+    store: Store, part: Slice, found_count: int, measure: Measure
 ) -> Iterator[str]:
+    """Say of how many conversations these are, and which of them could not stand out."""
+    [seen] = query_slice(
+        store,
+        Population,
+        "anomalies_population",
+        part,
+        measure=measure.value,
+        fewest=FEWEST_OF_TENANT,
+    )
     yield (
         f"{part.describe()}: {share(found_count, seen.measured_count, 'conversation')} above twice"
         f" the p95 of their tenant and above the p99 of all, by {measure.value}"

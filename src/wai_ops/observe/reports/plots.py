@@ -103,6 +103,17 @@ ANOMALIES = Plot(
     label="conversation_id",
     values=("cost_usd",),
 )
+_BY = tuple(by for by in Dimension if by not in {Dimension.ERROR, Dimension.CONVERSATION})
+"""What `anomalies` and `kpi` can be grouped by."""
+ANOMALIES_BY = tuple(
+    Plot(
+        title=f"What the conversations that stand out cost by {by.value}",
+        mark=Mark.BARS,
+        label=by.value,
+        values=("anomaly_cost_usd",),
+    )
+    for by in _BY
+)
 DRIFT = Plot(
     title="Drift of the gateway's cost",
     mark=Mark.BARS,
@@ -139,6 +150,24 @@ KPI = (
         is_of_some=True,
     ),
 )
+KPI_BY = tuple(
+    Plot(
+        title=f"{title} by {by.value}",
+        mark=Mark.BARS,
+        label=by.value,
+        values=(value,),
+        target=target,
+        is_target_most=value != "cached_input_ratio",
+        is_rate=value != "cached_input_ratio",
+        is_of_some=True,
+    )
+    for by in _BY
+    for title, value, target in (
+        ("Cost per resolved conversation", "resolved_cost_usd", "resolved_cost_target_usd"),
+        ("Cached share of input", "cached_input_ratio", "cached_input_target_ratio"),
+        ("Output tokens of tool calls, p95", "output_tokens_p95", None),
+    )
+)
 PROMPT_COST = Plot(
     title="Cost per request",
     mark=Mark.BARS,
@@ -154,9 +183,9 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "cache": (CACHED,),
     "slo": (TTFT, DURATION, BURN),
     "tools": (TOOL_OUTPUT, TOOL_FAILURES),
-    "kpi": KPI,
+    "kpi": (*KPI, *KPI_BY),
     "prompts": (PROMPT_COST,),
-    "anomalies": (ANOMALIES,),
+    "anomalies": (ANOMALIES, *ANOMALIES_BY),
     "audit_cost": (DRIFT,),
 }
 """Command of `wai report`, with `_` for `-` -> its plots, the one that says most first."""

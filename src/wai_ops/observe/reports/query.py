@@ -21,7 +21,6 @@ from wai_ops.observe.reports.slice import (
 
 RowT = TypeVar("RowT")
 _MARKER = re.compile(r"\{([a-z_]+)\}")
-_PARAMETER = re.compile(r"\$(\w+)")
 
 
 def query_slice(
@@ -92,9 +91,8 @@ def _text_and_values(
     name: str, filled: Filled, parameters: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     text = _MARKER.sub(lambda match: filled.markers[match[1]], report_sql(name))
-    used = set(_PARAMETER.findall(text))
     everything = {key: _bound(value) for key, value in parameters.items()} | filled.values
-    return text, {key: value for key, value in everything.items() if key in used}
+    return text, Filled(filled.markers, everything).named_in(text)
 
 
 def _bound(value: Any) -> Any:

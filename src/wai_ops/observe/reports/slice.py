@@ -10,6 +10,7 @@ report's `.sql` file has markers where the slice goes in:
     {day_group}
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +21,8 @@ from typing import Any
 from wai_ops.core.errors import UsageError
 from wai_ops.core.text import one_line
 from wai_ops.core.window import Window
+
+_PARAMETER = re.compile(r"\$(\w+)")
 
 
 class Dimension(StrEnum):
@@ -191,6 +194,11 @@ class Filled:
 
     markers: dict[str, str]
     values: dict[str, Any]
+
+    def named_in(self, text: str) -> dict[str, Any]:
+        """The values that a text with some of the markers filled needs: DuckDB refuses others."""
+        names = set(_PARAMETER.findall(text))
+        return {name: value for name, value in self.values.items() if name in names}
 
 
 def over_calls(part: Slice, by: Dimension | None = None) -> Filled:

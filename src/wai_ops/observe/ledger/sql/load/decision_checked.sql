@@ -33,6 +33,9 @@ select
         as_time(occurred_at) as occurred_at,
         as_int(turn_index) as turn_index
     ),
+    error_type is not null
+        and attempt_id is null
+        and split_part(action, ' ', 1) = 'model_call' as is_refused_call,
     concat_ws(', ',
         missing('decision_id', decision_id),
         missing('occurred_at', occurred_at),

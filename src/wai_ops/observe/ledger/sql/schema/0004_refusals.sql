@@ -9,9 +9,11 @@ alter table decision add column prompt_version varchar;
 -- A failure class where nothing was done, and why not, redacted; null where it was let through.
 alter table decision add column error_type varchar;
 alter table decision add column error_message varchar;
+-- A call of a model that was refused before there was an attempt. As a flag, because it is sought among
+-- as many decisions as there are calls, and ids are slow to read.
+alter table decision add column is_refused_call boolean;
 
--- Calls of models that were refused before there was an attempt, with the names that model_call has.
--- They went nowhere: no route, gateway, provider or target.
+-- These calls, with the names that model_call has. They went nowhere: no route, gateway, provider or target.
 create view refused_call as
 select
     decision_id,
@@ -34,6 +36,4 @@ select
     -- No attempt of the run was sent. Else the run ended with the last that was.
     parent_id is null as is_last
 from decision
-where error_type is not null
-    and attempt_id is null
-    and split_part(action, ' ', 1) = 'model_call';
+where is_refused_call;
