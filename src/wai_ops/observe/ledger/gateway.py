@@ -48,6 +48,7 @@ from wai_ops.observe.ledger.prices import fill_prices
 from wai_ops.observe.ledger.prune import prune
 from wai_ops.observe.ledger.raw import keep_raw
 from wai_ops.observe.ledger.rollup import refresh_rollups
+from wai_ops.observe.ledger.unpacking import readable
 from wai_ops.observe.redact.engine import Redactor
 from wai_ops.observe.redact.rules import LONG_RUN
 
@@ -199,7 +200,8 @@ class _Ingest:
         failure: Exception
         for attempt in dict.fromkeys((shape, "texts")):
             try:
-                return self._read(self.batch.files, attempt)
+                with readable(self.connection, self.batch.files) as names:
+                    return self._read(names, attempt)
             except _UNREADABLE as error:
                 failure = error
                 self._begin_anew(error)
@@ -210,7 +212,7 @@ class _Ingest:
                 f"cannot read the log rows of {self.batch.ingest_source}: {first_line(failure)}"
             ) from failure
         try:
-            return self._read([good], "texts")
+            return self._read([str(good)], "texts")
         finally:
             good.unlink()
 
@@ -222,7 +224,7 @@ class _Ingest:
             ) from error
         restart(self.connection)
 
-    def _read(self, files: Sequence[Path], shape: str) -> _Counts:
+    def _read(self, files: Sequence[str], shape: str) -> _Counts:
         connection = self.connection
         run(connection, "gateway/one_thread")
         fill_prices(connection, self.prices, self.models)
@@ -246,9 +248,9 @@ class _Ingest:
     def _counts(self) -> _Counts:
         return _Counts(*run(self.connection, "gateway/counts", boundary=self.boundary)[0])
 
-    def _insert(self, files: Sequence[Path], shape: str, *, is_first_look: bool) -> None:
+    def _insert(self, files: Sequence[str], shape: str, *, is_first_look: bool) -> None:
         connection, batch = self.connection, self.batch
-        run(connection, "gateway/set_files", files=[str(file) for file in files])
+        run(connection, "gateway/set_files", files=list(files))
         run(connection, "gateway/set_first_look", is_first_look=is_first_look)
         run(connection, "gateway/set_usual", usual_end=self.usual_end)
         run(connection, f"gateway/lines_{shape}")
@@ -277,7 +279,7 @@ class _Ingest:
                 ]
                 file.write(encode(lines))
         run(connection, "gateway/suspects_delete", boundary=self.boundary)
-        self._insert([spool], "texts", is_first_look=False)
+        self._insert([str(spool)], "texts", is_first_look=False)
         spool.unlink()
 
     def _settle_held(self, counts: _Counts) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ import duckdb
 
 from wai_ops.core.clock import Clock
 from wai_ops.observe.ledger.database import run, run_count
+from wai_ops.observe.ledger.unpacking import readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def count_files(
     connection: duckdb.DuckDBPyConnection, files: Sequence[Path]
 ) -> dict[Path, FileCounts]:
     """Say what each file of gateway rows would bring. Call before they are loaded."""
-    rows = run(connection, "imports/files_count", files=[str(file) for file in files])
+    with readable(connection, files) as names:
+        rows = run(connection, "imports/files_count", files=list(names))
     return {files[place - 1]: FileCounts(*counts) for place, *counts in rows}
 
 

@@ -236,10 +236,14 @@ def _check(row: LogLine) -> None:
         raise ValueError(f"status_code is {row.status_code}")
 
 
+def is_gzip(file: Path) -> bool:
+    """Told from the content; names lie."""
+    with file.open("rb") as raw:
+        return raw.read(2) == _GZIP
+
+
 @contextmanager
 def open_lines(file: Path) -> Iterator[BinaryIO]:
     """Open a file that may be gzipped."""
     with file.open("rb") as raw:
-        is_gzip = raw.read(2) == _GZIP
-        raw.seek(0)
-        yield gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[misc]
+        yield gzip.GzipFile(fileobj=raw) if is_gzip(file) else raw  # type: ignore[misc]
