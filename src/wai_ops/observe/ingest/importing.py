@@ -20,7 +20,6 @@ from wai_ops.core.errors import DataError, UsageError
 from wai_ops.core.prices import PriceBook
 from wai_ops.core.text import one_line
 from wai_ops.observe.ingest.formats import LogFormat
-from wai_ops.observe.ingest.logpush import PrivateKey
 from wai_ops.observe.ingest.prepare import INGEST_SOURCES, Prepared, Preparer, UnknownFormatError
 from wai_ops.observe.ingest.sources import Source
 from wai_ops.observe.ledger.database import (
@@ -50,6 +49,8 @@ from wai_ops.observe.redact.engine import Redactor
 
 if TYPE_CHECKING:
     import duckdb
+
+    from wai_ops.observe.ingest.logpush import PrivateKey
 
 GROUP_BYTES = 64 * 1024 * 1024
 GROUP_FILES = 500
@@ -88,7 +89,7 @@ class ImportOptions:
 
     fmt: LogFormat | None = None
     gateway_id: str | None = None
-    private_key: PrivateKey | None = None
+    private_key: "PrivateKey | None" = None
     keep_bodies: bool = False
     is_dry_run: bool = False
     again: bool = False
@@ -163,7 +164,7 @@ def import_files(
     totals = _Totals()
     with _import_folder(state_dir) as folder:
         known = KnownFiles({}, frozenset())
-        if not options.again:
+        if not options.again and ledger_path(state_dir).exists():
             known = _read_known(state_dir, clock, progress)
         preparer = Preparer(options, redactor)
         load = _Loader(state_dir, clock, options, totals, prices, redactor, progress, preparer)

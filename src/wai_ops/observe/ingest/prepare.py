@@ -17,7 +17,6 @@ from wai_ops.observe.ingest.formats import LogFormat, Shape, detect, is_blank
 from wai_ops.observe.ingest.import_spool import BadLine, Spool
 from wai_ops.observe.ingest.jsonl import translate_gateway, translate_own
 from wai_ops.observe.ingest.lines import fingerprint, is_gzip, read_head
-from wai_ops.observe.ingest.logpush import translate_logpush
 from wai_ops.observe.ingest.otlp import translate_otlp
 from wai_ops.observe.ingest.sources import Source
 from wai_ops.observe.redact.engine import Redactor
@@ -134,6 +133,9 @@ class Preparer:
                 case LogFormat.GATEWAY:
                     translate_gateway(source.path, spool)
                 case LogFormat.LOGPUSH:
+                    # Its cryptography takes as long to load as everything else here.
+                    from wai_ops.observe.ingest.logpush import translate_logpush
+
                     translate_logpush(
                         source.path,
                         spool,
