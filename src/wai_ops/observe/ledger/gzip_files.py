@@ -13,7 +13,7 @@ import fsspec
 from isal import igzip, isal_zlib
 
 PROTOCOL = "wai-gzip"
-_PIECE = 256 * 1024
+_PIECE = 1024 * 1024
 """Bytes of text that stay in the processor's cache until DuckDB has copied them."""
 _ENDLESS = 2**62
 _DAMAGED: Any = (OSError, EOFError, isal_zlib.error)  # whose type is not published right
