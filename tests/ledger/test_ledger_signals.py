@@ -1,15 +1,29 @@
 """Ctrl-C and SIGTERM while DuckDB works: statements end whole, and the right thing is raised."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
+import fsspec
 import pytest
 
-from support.facts import ManualClock, attempt, attempt_ids, outbox_count, record_attempts
+from support.facts import (
+    ManualClock,
+    attempt,
+    attempt_ids,
+    in_ledger,
+    outbox_count,
+    record_attempts,
+)
+from support.gateway_rows import ingest_some, log_row
+from wai_ops.observe.ledger import gateway
 from wai_ops.observe.ledger.fold import fold
 from wai_ops.observe.ledger.progress import Step
 from wai_ops.observe.ledger.sandbox import query_sql
@@ -110,3 +124,57 @@ def test_an_interrupted_fold_leaves_everything_to_the_next_one(
     fold(state_dir, clock)
     assert attempt_ids(state_dir) == ["attempt-1", "attempt-2"]
     assert outbox_count(state_dir) == 0
+
+
+class EndlessRows(fsspec.AbstractFileSystem):  # type: ignore[misc]  # no types are published
+    """A file of log rows without end; Ctrl-C is pressed while they are loaded."""
+
+    protocol = "endless"
+    cachable = False
+    read_count = 0
+    most_reads = 500
+
+    def open(self, path: str, mode: str = "rb") -> "EndlessRows":
+        assert (path, mode) == ("endless://rows", "rb")
+        return self
+
+    def read(self, size: int) -> bytes:
+        self.read_count += 1
+        if self.read_count == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        if self.read_count == self.most_reads:
+            return b""
+        rows = [json.dumps(log_row(self.read_count * 1000 + n)) for n in range(100)]
+        return ("\n".join(rows) + "\n").encode()[:size]
+
+    def seek(self, place: int) -> None:
+        assert place == 0
+
+    def close(self) -> None: ...
+
+    def glob(self, path: str) -> list[str]:
+        return [path]
+
+    def unstrip_protocol(self, name: str) -> str:
+        return name
+
+    def size(self, path: str) -> int:
+        return 2**62
+
+
+def test_loading_rows_without_end_is_stopped_by_ctrl_c_and_leaves_nothing(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest_some(state_dir, log_row(1))
+    endless = EndlessRows()
+
+    @contextmanager
+    def readable(connection: duckdb.DuckDBPyConnection, _: object) -> Iterator[list[str]]:
+        connection.register_filesystem(endless)
+        yield ["endless://rows"]
+
+    monkeypatch.setattr(gateway, "readable", readable)
+    with pytest.raises(KeyboardInterrupt):
+        ingest_some(state_dir, log_row(2))
+    assert 20 <= endless.read_count < endless.most_reads
+    assert in_ledger(state_dir, "select log_id from model_call") == [("log-1",)]

@@ -20,7 +20,7 @@ from wai_ops.core.clock import Clock, to_utc_text
 from wai_ops.core.errors import DataError
 from wai_ops.core.text import one_line
 from wai_ops.observe.ledger.paths import ledger_path, scratch_dir, wal_path
-from wai_ops.observe.ledger.signals import deferred_signals
+from wai_ops.observe.ledger.signals import deferred_signals, interruptible
 
 APPLICATION = "wai-ops ledger"
 MIGRATIONS = (
@@ -59,6 +59,20 @@ def run(
         _changed.add(id(connection))
     with deferred_signals():
         return connection.execute(statement(name), parameters or None).fetchall()
+
+
+def run_long(
+    connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any
+) -> list[tuple[Any, ...]]:
+    """As `run`, for what may take minutes: a signal stops it, and with it the transaction.
+
+    Not for COPY, which can wait for itself forever when it is stopped.
+    """
+    _changed.add(id(connection))
+    return interruptible(
+        lambda: connection.execute(statement(name), parameters or None).fetchall(),
+        connection.interrupt,
+    )
 
 
 @cache

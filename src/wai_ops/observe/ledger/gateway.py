@@ -28,6 +28,7 @@ from wai_ops.observe.ledger.database import (
     restart,
     run,
     run_count,
+    run_long,
 )
 from wai_ops.observe.ledger.lines import (
     SEPARATOR,
@@ -255,7 +256,7 @@ class _Ingest:
         run(connection, "gateway/set_usual", usual_end=self.usual_end)
         run(connection, f"gateway/lines_{shape}")
         run(connection, "gateway/judged")
-        run(
+        run_long(
             connection,
             "gateway/insert",
             gateway_id=batch.gateway_id,

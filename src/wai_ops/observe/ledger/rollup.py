@@ -8,7 +8,7 @@ import duckdb
 
 from wai_ops.core.clock import Clock
 from wai_ops.observe.ledger.conversations import note_days
-from wai_ops.observe.ledger.database import run, transaction
+from wai_ops.observe.ledger.database import run, run_long, transaction
 
 _DAYS_AT_A_TIME = 31
 _TABLES = ("rollup_day", "rollup_failure", "rollup_latency")
@@ -25,7 +25,7 @@ def refresh_rollups(connection: duckdb.DuckDBPyConnection, clock: Clock) -> int:
             note_days(connection)
             for table in _TABLES:
                 run(connection, f"rollup/{table}_delete")
-                run(connection, f"rollup/{table}_insert", since=some[0], last=some[-1])
+                run_long(connection, f"rollup/{table}_insert", since=some[0], last=some[-1])
             run(connection, "rollup/clean")
     return len(days)
 

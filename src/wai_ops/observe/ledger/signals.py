@@ -1,12 +1,12 @@
-"""Ctrl-C and SIGTERM while DuckDB works: writing ends its statement, reading stops at once.
+"""Ctrl-C and SIGTERM while DuckDB works: short statements end, long ones and queries stop at once.
 
 A Python signal handler that raises inside DuckDB turns into a RuntimeError that no longer says
 which signal it was, and a COPY that is stopped that way can wait for itself forever. So while a
 statement of the fold runs, the handler only takes note, and what the program wants to do about it
 is done afterwards; such a statement takes about a second at most.
 
-A query may take much longer, and DuckDB does not always look for signals while it runs. It runs in
-a thread of its own, so that the main thread is free to hear them.
+A query may take much longer, and so may loading a large file. DuckDB does not always look for
+signals while it runs. So these run in a thread of their own, and the main thread is free to hear.
 """
 
 import signal
@@ -54,7 +54,7 @@ def deferred_signals() -> Iterator[None]:
 
 
 def interruptible(query: Callable[[], _T], interrupt: Callable[[], None]) -> _T:
-    """Run a query that only reads; whatever a signal raises stops it, and is raised here.
+    """Run what may be stopped anywhere; whatever a signal raises stops it, and is raised here.
 
     `interrupt` is called until the query has ended: DuckDB forgets one that comes too early.
     """
