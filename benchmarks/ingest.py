@@ -6,7 +6,8 @@ and doing nothing else (what is left above that is for secrets, prices, matching
 `sqlite-utils insert` of fewer of the same rows, where it is there. Every round begins with an empty
 state folder.
 
-    python benchmarks/ingest.py [--rows 1000000] [--rounds 2] [--sqlite-utils PATH] [--max-rss-mb N]
+    python benchmarks/ingest.py [--rows 10000000] [--rounds 1] [--sqlite-utils PATH]
+        [--max-rss-mb N]
 
 Exit 1 when a promise is missed: at most 2.5 times the floor, at least 10 times the rows a
 CPU-second of sqlite-utils, and at most `--max-rss-mb` (1024) of memory at the peak.
@@ -24,8 +25,10 @@ from pathlib import Path
 
 from rows import write_log_rows
 
-ROWS = 1_000_000
-ROUNDS = 2
+ROWS = 10_000_000
+"""At 1,000,000 the start of a process is a tenth of the work, and says more about Python."""
+ROUNDS = 1
+SQLITE_UTILS_ROUNDS = 3
 MOST_OF_FLOOR = 2.5
 LEAST_OF_SQLITE_UTILS = 10
 MOST_RSS_MB = 1024
@@ -84,12 +87,12 @@ def main() -> int:
             state_dir = folder / "state"
             ours.append(run([str(wai), "logs", "import", str(file)], {"WAI_STATE_DIR": state_dir}))
             shutil.rmtree(state_dir)
-            if options.sqlite_utils is not None:
-                database = folder / "rows.db"
-                others.append(
-                    run([options.sqlite_utils, "insert", str(database), "log", str(few), "--nl"])
-                )
-                database.unlink()
+        for _ in range(SQLITE_UTILS_ROUNDS if options.sqlite_utils else 0):
+            database = folder / "rows.db"
+            others.append(
+                run([options.sqlite_utils, "insert", str(database), "log", str(few), "--nl"])
+            )
+            database.unlink()
     other = best(others) if others else None
     return report(options, best(ours), best(floors), best(bare), other)
 
@@ -103,6 +106,7 @@ def report(
     line("DuckDB stores these columns, no more", bare, options.rows, floor)
     line("wai logs import", ours, options.rows, floor)
     verdicts = [(ours.cpu_s / floor.cpu_s, MOST_OF_FLOOR, "x floor, at most")]
+    is_met = True
     if other is None:
         print("sqlite-utils: not measured (give --sqlite-utils PATH)")
     else:
@@ -110,12 +114,13 @@ def report(
         its_rate = SQLITE_UTILS_ROWS / other.cpu_s
         share = options.rows / ours.cpu_s / its_rate
         possible = options.rows / bare.cpu_s / its_rate
+        is_met = share >= LEAST_OF_SQLITE_UTILS
         print(
-            f"{share:.1f} times the rows a CPU-second of sqlite-utils, at least "
-            f"{LEAST_OF_SQLITE_UTILS}; DuckDB that only stores them: {possible:.1f}"
+            f"{share:.2f} times the rows a CPU-second of sqlite-utils, at least "
+            f"{LEAST_OF_SQLITE_UTILS}: {'PASS' if is_met else 'FAIL'}"
+            f" (DuckDB that only stores them: {possible:.2f})"
         )
     verdicts.append((ours.rss_mb, options.max_rss_mb, "MB of memory, at most"))
-    is_met = other is None or share >= LEAST_OF_SQLITE_UTILS
     for value, limit, words in verdicts:
         is_met = is_met and value <= limit
         print(f"{value:.2f} {words} {limit}: {'PASS' if value <= limit else 'FAIL'}")
