@@ -90,8 +90,8 @@ def main() -> int:
                     run([options.sqlite_utils, "insert", str(database), "log", str(few), "--nl"])
                 )
                 database.unlink()
-    costs = [best(ours), best(floors), best(bare)]
-    return report(options, *costs, best(others) if others else None)
+    other = best(others) if others else None
+    return report(options, best(ours), best(floors), best(bare), other)
 
 
 def report(

@@ -3,7 +3,8 @@
 Pages: 200,000 rows of the API's own shape as pages of 50, already in memory, through the whole
 pull: cut into rows, checked, spooled, committed in windows with costs, roll-ups and the Parquet
 copy. CPU of all threads; promise: 150,000 rows a CPU-second. Beside it, taking turns in the same
-run, DuckDB parsing the same rows and storing nothing.
+run, DuckDB parsing the same rows and storing nothing, and DuckDB storing them once pages were
+turned into rows, with nothing else: no redaction, prices, matching, proof, roll-ups or copy.
 
 Kills: an emulator's log while rows keep arriving, seconds late and with late fields, under 429s and
 resets; `wai logs pull` is killed at random moments, each with more of the past to read or with all
@@ -58,7 +59,7 @@ AGAIN_RATIO = 0.3
 LIMITS = PullLimits(hold_back_s=0, settle_s=1800, pending_s=86400)
 HOUR = timedelta(hours=1)
 DAYS = 7
-PARSE_ONLY = Path(__file__).with_name("sql") / "parse_only.sql"
+SQL = Path(__file__).with_name("sql")
 
 
 class Answers:
@@ -132,7 +133,7 @@ class _Timed(msgspec.Struct):
 def _pages(count: int) -> bool:
     api = Answers(count)
     print(f"{count:,} rows of {sum(map(len, api.lines)) / count:.0f} B, {PER_PAGE} a page")
-    pulled, parsed, read = [], [], []
+    pulled, parsed, read, stored = [], [], [], []
     with tempfile.TemporaryDirectory(prefix="wai-pull-") as name:
         spool = Path(name) / "rows.ndjson"
         spool.write_bytes(b"\n".join(api.lines) + b"\n")
@@ -141,12 +142,16 @@ def _pages(count: int) -> bool:
             # The first turn makes the answers: a server does that elsewhere. It is not counted.
             pulled += [count / spent] if turn else []
             parsed.append(count / _parse_all(spool))
-            read += [count / _read_all(api)] if turn else []
+            if turn:
+                turning = _read_all(api)
+                read.append(count / turning)
+                stored.append(count / (turning + _store_all(spool, Path(name) / f"{turn}.duckdb")))
     best, floor = max(pulled), max(parsed)
     print(f"{'what':44} {'rows/CPU s':>12} {'x floor':>8}")
     for what, rate in (
         ("DuckDB parses the same rows, stores nothing", floor),
         ("pages into rows, checked, none stored", max(read)),
+        ("pages into rows, DuckDB stores them, no more", max(stored)),
         ("the whole pull", best),
     ):
         print(f"{what:44} {rate:12,.0f} {floor / rate:8.2f}")
@@ -157,8 +162,19 @@ def _parse_all(file: Path) -> float:
     with duckdb.connect() as connection:
         connection.execute("set threads = 2")
         started = time.process_time()
-        connection.execute(PARSE_ONLY.read_text("utf-8"), {"file": str(file)}).fetchall()
+        connection.execute(
+            (SQL / "parse_only.sql").read_text("utf-8"), {"file": str(file)}
+        ).fetchall()
         return time.process_time() - started
+
+
+def _store_all(file: Path, database: Path) -> float:
+    started = time.process_time()
+    with duckdb.connect(database) as connection:
+        connection.execute("set threads = 2")
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute((SQL / "store_only.sql").read_text("utf-8"), {"file": str(file)})
+    return time.process_time() - started
 
 
 def _read_all(api: Answers) -> float:
