@@ -3,8 +3,11 @@
 The server is moto's, in a process of its own, with its checks of identity switched on.
 """
 
+import gzip
 import json
 import os
+import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +20,15 @@ from typing import Any
 import boto3
 import pytest
 
+from ingest.test_import_waiting import (
+    KNOWN,
+    NEEDLES,
+    PLANTED,
+    left,
+    planted_rows,
+    stopping,
+    with_escapes,
+)
 from support.cli import Ran, Wai
 from support.facts import in_ledger
 from support.import_rows import gateway_row, ndjson
@@ -206,6 +218,64 @@ def test_files_and_objects_go_together(remote: Wai, project: Path, store: Store)
         *("--endpoint-url", store.endpoint),
     )
     assert done(ran)["inserted_count"] == 2
+
+
+def test_a_fetched_object_has_no_name_on_a_disk_while_it_waits(
+    remote: Wai, project: Path, store: Store
+) -> None:
+    """Plain, packed, with lines that only Python reads, as an array: killed wherever one waits."""
+    rows = with_escapes(ndjson(planted_rows()))
+    store.put("wait/a.json", rows)
+    store.put("wait/b.json.gz", gzip.compress(with_escapes(ndjson(planted_rows()[:4]))))
+    store.put("wait/c.json", rows + f"{{] {PLANTED[1]}\n".encode())
+    store.put("wait/d.json", with_escapes(json.dumps(planted_rows()).encode()))
+    remote.environ["OTHER_SECRET"] = KNOWN
+    state, held, stops = project / ".wai", 0, 0
+    with stopping(remote, "logs", "import", f"s3://{BUCKET}/wait/") as one:
+        while one.next_stop():
+            stops += 1
+            assert left(state) == [], f"at stop {stops}"
+            for path in Path(f"/proc/{one.process.pid}/fd").iterdir():
+                if "/import.tmp/" in str(path.readlink()):
+                    held += rows in path.read_bytes()
+            one.go_on()
+        assert one.process.returncode == 0
+    assert held > 0
+    assert list(state.glob("import.tmp/*")) == []
+    query = "select log_id, event_id, tenant from model_call order by all"
+    whole = in_ledger(state, query)
+    assert len(whole) == len(planted_rows())
+    assert [needle for needle in NEEDLES if needle in repr(whole).encode()] == []
+    assert in_ledger(state, "select origin, line from ingest_quarantine") == [
+        (f"s3://{BUCKET}/wait/c.json", len(planted_rows()) + 1)
+    ]
+    for last in range(1, stops + 1, 4):
+        shutil.rmtree(state)
+        with stopping(remote, "logs", "import", f"s3://{BUCKET}/wait/") as one:
+            for _ in range(last - 1):
+                assert one.next_stop()
+                one.go_on()
+            assert one.next_stop()
+            one.process.kill()
+            one.process.wait()
+        assert left(state) == [], f"killed at stop {last}"
+        ran = remote("logs", "import", f"s3://{BUCKET}/wait/", "--json")
+        assert ran.exit_code == 0
+        assert len(in_ledger(state, query)) == len(whole)
+
+
+def test_more_objects_than_files_may_be_open_are_imported_in_more_groups(
+    remote: Wai, project: Path, store: Store
+) -> None:
+    for number in range(120):
+        store.put(f"few/{number:03}.json", ndjson([gateway_row(number)]))
+    process = remote.start(
+        *("logs", "import", f"s3://{BUCKET}/few/"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)),
+    )
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err.decode()
+    assert in_ledger(project / ".wai", "select count(distinct log_id) from model_call") == [(120,)]
 
 
 def test_r2_needs_an_account(remote: Wai) -> None:

@@ -80,6 +80,8 @@ COLUMNS = frozenset(
         "cost_state",
     }
 )
+_MOST = Decimal(10) ** 15
+_LONGEST_SHOWN = 40
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 _PLAIN = (
     "provider",
@@ -232,7 +234,7 @@ def _time(given: Mapping[str, Any], name: str) -> Any:
     try:
         return parse_utc(str(given[name]).strip().removesuffix(" UTC"))
     except (ValueError, OverflowError):
-        raise ValueError(f"{name} {str(given[name])[:40]!r} is not a time") from None
+        raise ValueError(f"{name}{_shown(given[name])} is not a time") from None
 
 
 def _decimal(given: Mapping[str, Any], *names: str) -> Decimal | None:
@@ -244,31 +246,41 @@ def _decimal(given: Mapping[str, Any], *names: str) -> Decimal | None:
             except InvalidOperation:
                 number = Decimal("NaN")
             if isinstance(given[name], bool) or not number.is_finite():
-                raise ValueError(f"{name} {text[:40]!r} is not a number")
+                raise ValueError(f"{name}{_shown(given[name])} is not a number")
             return number
     return None
 
 
 def _number(given: Mapping[str, Any], *names: str) -> float | None:
     number = _decimal(given, *names)
-    if number is not None and abs(number) > Decimal(10) ** 15:
+    if number is not None and abs(number) > _MOST:
         raise ValueError(f"{names[0]} is out of range")
     return None if number is None else float(number)
 
 
 def _whole(given: Mapping[str, Any], name: str) -> int | None:
+    if type(given.get(name)) is int and abs(given[name]) < _MOST:
+        return int(given[name])
     number = _decimal(given, name)
     if number is None:
         return None
     if abs(number) >= 10**18 or number != number.to_integral_value():
-        raise ValueError(f"{name} {str(given[name])[:40]!r} is not a whole number")
+        raise ValueError(f"{name}{_shown(given[name])} is not a whole number")
     return int(number)
 
 
 def _flag(given: Mapping[str, Any], name: str) -> bool | None:
     if name not in given:
         return None
+    if type(given[name]) is bool:
+        return bool(given[name])
     text = str(given[name]).strip().lower()
     if text not in _TRUE | _FALSE:
-        raise ValueError(f"{name} {text[:40]!r} is neither true nor false")
+        raise ValueError(f"{name}{_shown(given[name])} is neither true nor false")
     return text in _TRUE
+
+
+def _shown(value: Any) -> str:
+    """A value for a message: whole and as it stands, so that redaction knows what it is, or not."""
+    text = str(value)
+    return f" {text!r}" if len(text) <= _LONGEST_SHOWN and repr(text) == f"'{text}'" else ""

@@ -45,7 +45,7 @@ def translate_csv(path: Path, spool: Spool, sha256: str) -> None:
 
 def _add(spool: Spool, number: int, values: dict[str, str], text: str, fallback_id: str) -> None:
     try:
-        spool.row(number, gateway_row(values, fallback_id=fallback_id))
+        spool.row(number, gateway_row(values, fallback_id=fallback_id), own_id=fallback_id)
     except ValueError as error:
         spool.reject(number, str(error), text)
 

@@ -22,6 +22,7 @@ from wai_ops.core.text import one_line
 from wai_ops.observe.ingest.formats import LogFormat
 from wai_ops.observe.ingest.prepare import INGEST_SOURCES, Prepared, Preparer, UnknownFormatError
 from wai_ops.observe.ingest.sources import Source
+from wai_ops.observe.ingest.spool import most_held
 from wai_ops.observe.ledger.database import (
     DamagedError,
     open_ledger_file,
@@ -222,7 +223,8 @@ def _read_known(state_dir: Path, clock: Clock, progress: Progress) -> KnownFiles
 def _fits(group: Sequence[Prepared], item: Prepared) -> bool:
     """Whether a file may share a transaction with others: small ones of the same format may."""
     size = sum(other.source.size_bytes for other in group) + item.source.size_bytes
-    return item.format is group[0].format and len(group) < GROUP_FILES and size <= GROUP_BYTES
+    most = GROUP_FILES if item.source.held is None else min(GROUP_FILES, most_held())
+    return item.format is group[0].format and len(group) < most and size <= GROUP_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +241,15 @@ class _Prepare:
             self.totals.known.append(source.name)
             return None
         folder.mkdir()
+        fetched = self.fetch(source, folder)
         try:
-            prepared = self.preparer.prepare(self.fetch(source, folder), folder, self.seen)
+            prepared = self.preparer.prepare(fetched, folder, self.seen)
         except UnknownFormatError as error:
+            fetched.close()
             self.totals.refused.append(str(error))
             return None
         if prepared is None:
+            fetched.close()
             shutil.rmtree(folder)
             self.totals.known.append(source.name)
         else:
@@ -279,6 +284,7 @@ class _Loader:
                 slow = [self.preparer.respool(i) if i.is_direct else i for i in group]
                 self._load(slow)
         for item in group:
+            item.source.close()
             shutil.rmtree(item.folder)
 
     def finish(self) -> None:

@@ -56,18 +56,19 @@ def translate_own(path: Path, spool: Spool, sha256: str) -> None:
     """Exports of `wai logs export jsonl` and `wai ledger export`: one object of columns a line."""
 
     def add(number: int, value: Any, _line: bytes) -> None:
-        spool.row(number, own_row(value, sha256, number))
+        row_id = f"{sha256}:{number}"
+        spool.row(number, own_row(value, row_id), own_id=row_id)
 
     translate_each(path, spool, add)
 
 
-def own_row(value: Any, sha256: str, line: int) -> dict[str, Any]:
+def own_row(value: Any, fallback_id: str) -> dict[str, Any]:
     """A row of ours as a gateway row. Raises ValueError."""
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one error for whatever is wrong
     if "served_model" in value:  # an attempt: its model has another name
         value = {**value, "model": value["served_model"] or value.get("requested_model")}
-    return gateway_row(value, fallback_id=f"{sha256}:{line}")
+    return gateway_row(value, fallback_id=fallback_id)
 
 
 def translate_gateway(path: Path, spool: Spool) -> None:
@@ -79,7 +80,7 @@ def translate_gateway(path: Path, spool: Spool) -> None:
             for row in rows:
                 _check_row(row)
             for row in rows:
-                spool.row(number, row)
+                spool.given_row(number, row)
         else:
             _check_row(rows)
             spool.raw_row(number, line)

@@ -120,7 +120,7 @@ def translate_logpush(
             wrong += 1
             raise
         opened += 1
-        spool.row(number, row)
+        spool.row(number, row, own_id=row_id)
         for body in bodies:
             spool.body(body)
 

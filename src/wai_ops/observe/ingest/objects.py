@@ -6,13 +6,14 @@ or a profile. fsspec and s3fs are the extra `[s3]`.
 
 import posixpath
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wai_ops.core.errors import AccessError, RemoteError, UsageError, WaiError
 from wai_ops.observe.ingest.sources import S3_SCHEMES, Source
+from wai_ops.observe.ingest.spool import unnamed_file
 
 if TYPE_CHECKING:
     import s3fs
@@ -72,18 +73,25 @@ class ObjectStore:
         return sources
 
     def fetch(self, source: Source, folder: Path) -> Source:
-        """Bring an object into `folder`. Raises RemoteError when it is not what was listed."""
+        """Bring an object into `folder`, if it can be without a name there.
+
+        Raises RemoteError when it is not what was listed.
+        """
         key = source.name.split("://", 1)[1]
-        local = folder / f"object-{sum(1 for _ in folder.iterdir()):06}"
-        with _translated(source.name, self.endpoint):
-            self.files.get_file(key, str(local))
-        size = local.stat().st_size
-        if size != source.size_bytes:
-            raise RemoteError(
-                f"{source.name} came with {size} of {source.size_bytes} bytes",
-                hint="it changed meanwhile: run the import again",
-            )
-        return replace(source, path=local)
+        with ExitStack() as stack:
+            local, held = unnamed_file(folder)
+            if held is not None:
+                stack.enter_context(held)
+            with _translated(source.name, self.endpoint):
+                self.files.get_file(key, str(local))
+            size = local.stat().st_size
+            if size != source.size_bytes:
+                raise RemoteError(
+                    f"{source.name} came with {size} of {source.size_bytes} bytes",
+                    hint="it changed meanwhile: run the import again",
+                )
+            stack.pop_all()
+        return replace(source, path=local, held=held)
 
     def _list(self, key: str) -> list[dict[str, Any]]:
         bucket, _, prefix = key.partition("/")

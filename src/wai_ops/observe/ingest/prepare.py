@@ -102,7 +102,7 @@ class Preparer:
                 sha256=sha256,
                 format=fmt,
                 is_direct=True,
-                rows=_link(source.path, folder),
+                rows=_link(source, folder),
                 removed={},
             )
         return self._translate(source, folder, sha256, fmt)
@@ -171,8 +171,8 @@ class Preparer:
         )
 
 
-def _link(path: Path, folder: Path) -> Path:
+def _link(source: Source, folder: Path) -> Path:
     """A plain name for the file: DuckDB takes some characters for patterns."""
-    link = folder / ("rows.ndjson.gz" if is_gzip(path) else "rows.ndjson")
-    link.symlink_to(path.resolve())
+    link = folder / ("rows.ndjson.gz" if is_gzip(source.path) else "rows.ndjson")
+    link.symlink_to(source.path.resolve() if source.held is None else source.path)
     return link

@@ -8,8 +8,9 @@ import glob
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from wai_ops.core.errors import UsageError
 
@@ -25,6 +26,13 @@ class Source:
     name: str
     size_bytes: int
     etag: str | None = None
+    held: BinaryIO | None = field(default=None, compare=False, repr=False)
+    """A file without a name, which is there as long as this is open; then `path` is its own."""
+
+    def close(self) -> None:
+        """Let go of what was fetched."""
+        if self.held is not None:
+            self.held.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,18 @@
-"""Where the rows of one pull wait for their commit: in memory, else in a folder of its own.
+"""Where rows wait that nobody has redacted yet: of a pull in memory, of an import without a name.
 
-The folder lies in the scratch folder, whose files every command may remove, but not its folders. It
-is locked by the pull that it belongs to, so that the next one can tell what a killed pull left.
+Where the system has neither, they wait in a folder of their own. That of a pull lies in the scratch
+folder, whose files every command may remove, but not its folders. It is locked by the pull that it
+belongs to, so that the next one can tell what a killed pull left.
 """
 
 import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -51,7 +55,7 @@ def spool_file(folder: Path) -> Iterator[Path]:
 
     Rows are redacted on their way into the ledger, so before that they should be nowhere else.
     """
-    if not hasattr(os, "memfd_create") or not _DESCRIPTORS.is_dir():
+    if not _is_linux():
         yield folder / "rows.ndjson"
         return
     descriptor = os.memfd_create("wai-rows")
@@ -59,6 +63,33 @@ def spool_file(folder: Path) -> Iterator[Path]:
         yield _DESCRIPTORS / str(descriptor)
     finally:
         os.close(descriptor)
+
+
+def unnamed_file(folder: Path) -> tuple[Path, BinaryIO | None]:
+    """A file in the folder for what is too large for memory, readable for nobody else.
+
+    Where the system can, it has no name: what is in it is gone with the process, however that
+    ends. It is there until the second is closed. Else the second is None, and it has a name.
+    """
+    if not _is_linux():
+        path = folder / "unredacted"
+        path.touch(mode=0o600, exist_ok=False)
+        return path, None
+    file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed by the caller
+    return _DESCRIPTORS / str(file.fileno()), file
+
+
+def most_held() -> int:
+    """How many files may be held open, and leave as many for everything else."""
+    import resource  # which is wherever files can be held so
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft // 2, 1)
+
+
+def _is_linux() -> bool:
+    """Whether open files can be had by a path, and memory as a file."""
+    return hasattr(os, "memfd_create") and _DESCRIPTORS.is_dir()
 
 
 def _remove_dead(folder: Path) -> None:

@@ -112,7 +112,10 @@ class BadLine:
 
 
 def split_lines(files: Sequence[Path], good: Path, redactor: Redactor) -> list[BadLine]:
-    """Write the lines that can be read to `good`, in their plainest form; return the others."""
+    """Write the lines that can be read to `good`, in their plainest form; return the others.
+
+    Secrets are masked in what is written.
+    """
     bad = []
     with good.open("wb") as spool:
         for file in files:
@@ -127,9 +130,13 @@ def split_lines(files: Sequence[Path], good: Path, redactor: Redactor) -> list[B
                     except _UNREADABLE as error:
                         shown = line[:_LONGEST_REDACTED].decode("utf-8", "replace")
                         content = redactor.text(shown.strip())[:LONGEST_CONTENT]
-                        bad.append(BadLine(str(file), number, f"{error}", content))
+                        reason = redactor.text(f"{error}")
+                        bad.append(BadLine(str(file), number, reason, content))
                     else:
-                        spool.write(_encoder.encode(row) + b"\n")
+                        text = _encoder.encode(row)
+                        if redactor.may_change_bytes(text):
+                            text = _encoder.encode(mask(row, redactor))
+                        spool.write(text + b"\n")
     return bad
 
 
@@ -162,7 +169,12 @@ def read_line(line: bytes) -> LogLine:
     row = _decoder.decode(line)
     if not row.id:
         raise ValueError("id is empty")
-    row.created_at = to_utc_text(parse_utc(row.created_at))
+    try:
+        row.created_at = to_utc_text(parse_utc(row.created_at))
+    except ValueError:  # which quotes it: as it stands, so that redaction knows what it is, or not
+        if repr(row.created_at) == f"'{row.created_at}'":
+            raise
+        raise ValueError("created_at is not a time") from None
     row.metadata = read_metadata(row.metadata)
     _check(row)
     return row
@@ -185,14 +197,20 @@ def read_metadata(entries: Any) -> dict[str, str] | None:
     return found
 
 
-def judge(row: LogLine, redactor: Redactor) -> LogLine:
-    """Redact every text of a row, and class its failure by all that is known of it."""
+def mask(row: LogLine, redactor: Redactor) -> LogLine:
+    """Redact every text of a row."""
     for name in TEXTS:
         if (text := getattr(row, name)) is not None:
             setattr(row, name, redactor.text(text.replace(SEPARATOR, " ")))
     row.metadata = {
         key: redactor.text(value) for key, value in (read_metadata(row.metadata) or {}).items()
     } or None
+    return row
+
+
+def judge(row: LogLine, redactor: Redactor) -> LogLine:
+    """Redact every text of a row, and class its failure by all that is known of it."""
+    mask(row, redactor)
     is_known = row.error_type in _CLASSES
     if not is_known and row.status_code is not None:
         row.error_type = class_of(row.status_code, row.error_code, row.error_message or "")

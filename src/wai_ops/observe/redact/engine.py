@@ -12,7 +12,7 @@ same tag within a state folder, and nobody without the key can try guesses again
 import hmac
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Protocol, Self
@@ -21,7 +21,14 @@ import re2
 
 from wai_ops.observe.redact.decoding import encoded_runs, json_view, percent_view
 from wai_ops.observe.redact.forms import base64_forms, forms_of, searchable
-from wai_ops.observe.redact.rules import BRIEF_PREFILTER, PREFILTER, RULES, SUSPECTS, Rule
+from wai_ops.observe.redact.rules import (
+    BRIEF_PREFILTER,
+    LONG_RUN,
+    PREFILTER,
+    RULES,
+    SUSPECTS,
+    Rule,
+)
 
 WINDOW = 32 * 1024
 """Bytes that one step settles."""
@@ -95,9 +102,9 @@ class Redactor:
         )
         self._exact = _compiled(self._exact_source) if known else None
         self._suspect = _compiled("|".join(suspects))
-        self._prefilter = _compiled(
-            "|".join([PREFILTER, *extra, *filter(None, [self._exact_source])])
-        )
+        more = [*extra, *filter(None, [self._exact_source])]
+        self._prefilter = _compiled("|".join([PREFILTER, *more]))
+        self._brief_source = "|".join([BRIEF_PREFILTER, *more])
         self._more_shapes = extra
 
     @classmethod
@@ -136,7 +143,25 @@ class Redactor:
 
     def may_change(self, text: str) -> bool:
         """Whether the prefilter matches: a text of which this is false stays as it is."""
-        return self._prefilter.search(text.encode("utf-8", "surrogatepass")) is not None
+        return self.may_change_bytes(text.encode("utf-8", "surrogatepass"))
+
+    def may_change_bytes(self, raw: bytes) -> bool:
+        """As `may_change`, of a text in UTF-8 or of JSON that holds texts.
+
+        In JSON a text stands as it is, or has an escape, which matches: so where this is false, no
+        text in it would be changed.
+        """
+        return self._prefilter.search(raw) is not None
+
+    def may_change_any(self, texts: Sequence[str]) -> bool:
+        """Whether one of these texts may change; quick where all of them are short."""
+        raw = " ".join(texts).encode("utf-8", "surrogatepass")
+        is_brief = max(map(len, texts), default=0) < LONG_RUN
+        return (self._brief if is_brief else self._prefilter).search(raw) is not None
+
+    @cached_property
+    def _brief(self) -> Any:
+        return _compiled(self._brief_source)
 
     def text(self, text: str) -> str:
         """Return the text with its secrets masked."""
