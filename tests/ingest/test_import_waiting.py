@@ -289,12 +289,14 @@ def test_what_is_masked_before_it_waits_is_counted_once(wai: Wai, project: Path)
 def test_where_files_need_a_name_only_the_user_can_read_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, held = spool.unnamed_file(tmp_path)
+    folder = tmp_path / "waiting"
+    folder.mkdir()
+    path, held = spool.unnamed_file(folder)
     assert held is not None
     with held:
         path.write_bytes(b"rows")
-        assert (list(tmp_path.iterdir()), path.read_bytes()) == ([], b"rows")
-    monkeypatch.setattr(spool, "_DESCRIPTORS", tmp_path / "none")
-    path, held = spool.unnamed_file(tmp_path)
+        assert (list(folder.iterdir()), path.read_bytes()) == ([], b"rows")
+    monkeypatch.setattr(spool, "_DESCRIPTORS", folder / "none")
+    path, held = spool.unnamed_file(folder)
     assert held is None
-    assert (list(tmp_path.iterdir()), path.stat().st_mode & 0o777) == ([path], 0o600)
+    assert (list(folder.iterdir()), path.stat().st_mode & 0o777) == ([path], 0o600)
