@@ -26,6 +26,7 @@ from redact.test_nothing_leaks import contents
 from support.cli import Wai
 from support.facts import in_ledger
 from support.import_rows import gateway_row, ndjson
+from wai_ops.observe.ingest import spool
 from wai_ops.observe.redact.forms import forms_of
 
 KNOWN = "0ther-opaque+value/88-in-the-environment"
@@ -283,3 +284,19 @@ def test_what_is_masked_before_it_waits_is_counted_once(wai: Wai, project: Path)
         project / ".wai", "select distinct event_id from model_call where log_id = 'log-00000001'"
     )
     assert re.fullmatch(r"\[redacted:other-secret:[0-9a-f]{8}\]", masked)
+
+
+def test_where_files_need_a_name_only_the_user_can_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "waiting"
+    folder.mkdir()
+    path, held = spool.unnamed_file(folder)
+    assert held is not None
+    with held:
+        path.write_bytes(b"rows")
+        assert (list(folder.iterdir()), path.read_bytes()) == ([], b"rows")
+    monkeypatch.setattr(spool, "_DESCRIPTORS", folder / "none")
+    path, held = spool.unnamed_file(folder)
+    assert held is None
+    assert (list(folder.iterdir()), path.stat().st_mode & 0o777) == ([path], 0o600)
