@@ -109,3 +109,11 @@ def test_masked_rows_hold_no_secret_and_load_as_the_same(data: st.DataObject) ->
                 assert result.removed == {}
     for row, line, given_row, masked_row in zip(rows, masked, *found, strict=True):
         assert masked_row == given_row, (row, line)
+
+
+def test_an_id_as_long_as_the_gateways_own_that_holds_a_secret_is_masked(tmp_path: Path) -> None:
+    for number, secret in enumerate(PREFIXED["aws-key"]):
+        row_id = f"{number:05} {secret}"
+        assert len(row_id) == 26
+        result = ingest_some(tmp_path, log_row(1, id=row_id))
+        assert result.removed == {"aws-key": 1}

@@ -1,6 +1,6 @@
 -- Where a line's model stands in the price lists, the texts that it has in common with others, and
 -- which lines need a second look, in Python: those that may hold a secret, and failures with more than
--- a status. An id of the usual length is the gateway's own, and the texts that are usual in this batch
+-- a status. An id that is spelled as usual is the gateway's own, and the texts that are usual in this batch
 -- were looked at before it.
 create or replace temp view judged_line as
 with named as (
@@ -36,7 +36,7 @@ picked as (
                 user_agent
             )
         ) as unusual,
-        if(length(id) in (26, 36), null, id) as other_id,
+        if(regexp_full_match(id, '[0-9A-Za-z]{26}|[0-9a-f-]{36}'), null, id) as other_id,
         if(model_place > 0, null, model) as other_model
     from placed
 ),
