@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from redact.planted import IDENTIFIERS, IN_CONTEXT, PEM, PREFIXED, SENTENCES
 from wai_ops.observe.redact.cheap import Suspicion
-from wai_ops.observe.redact.engine import REACH, WINDOW, Redactor
+from wai_ops.observe.redact.engine import Redactor
+from wai_ops.observe.redact.finds import REACH, WINDOW
 from wai_ops.observe.redact.rules import LONG_RUN, PREFILTER
 
 KEY = b"k" * 32

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from wai_ops.config.lint_settings import to_levels
 from wai_ops.config.settings import Settings
-from wai_ops.observe.redact.engine import REACH, WINDOW, Find, Redactor, merged
+from wai_ops.observe.redact.engine import Redactor
+from wai_ops.observe.redact.finds import REACH, WINDOW, Find, merged
 from wai_ops.observe.redact.known import known_secrets
 from wai_ops.prompts.lint.look import Options, Secret
 

@@ -19,7 +19,8 @@ from wai_ops.core.errors import DataError, UsageError
 from wai_ops.core.table import Table, Unit, Verdict, col
 from wai_ops.observe.ledger.lock import ledger_lock
 from wai_ops.observe.ledger.texts import database_texts, parquet_texts
-from wai_ops.observe.redact.engine import WINDOW, Find, Redactor, merged
+from wai_ops.observe.redact.engine import Redactor
+from wai_ops.observe.redact.finds import WINDOW, Find, merged
 from wai_ops.observe.redact.known import KEY_FILE
 from wai_ops.state.texts import sqlite_texts
 

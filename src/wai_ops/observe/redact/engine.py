@@ -13,13 +13,13 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Protocol, Self
 
 import re2
 
 from wai_ops.observe.redact.decoding import encoded_runs, json_view, percent_view
+from wai_ops.observe.redact.finds import REACH, WINDOW, Find, merged, settled_end
 from wai_ops.observe.redact.forms import base64_forms, forms_of, searchable
 from wai_ops.observe.redact.rules import (
     BRIEF_PREFILTER,
@@ -30,12 +30,6 @@ from wai_ops.observe.redact.rules import (
     Rule,
 )
 
-WINDOW = 32 * 1024
-"""Bytes that one step settles."""
-REACH = 16 * 1024
-"""Bytes that it looks ahead: no secret and no run that is masked as a whole is longer, but for
-those that are masked in parts."""
-_SHORT = 4 * 1024
 _LONGEST_WORD = 64
 """No word before a secret is longer, with what stands between the two."""
 MAX_DEPTH = 100
@@ -49,21 +43,6 @@ _SENSITIVE_KEY = re.compile(
 )
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-@dataclass(frozen=True, slots=True)
-class Find:
-    """One secret in a text: what to mask, and what it is called.
-
-    `begin` is where the words begin that gave it away; a text must not be cut after it.
-    """
-
-    begin: int
-    start: int
-    end: int
-    rank: int
-    kind: str
-    secret: bytes
 
 
 class View(Protocol):
@@ -321,37 +300,8 @@ class StreamRedactor:
     def _step(self, window: bytes) -> tuple[bytes, int]:
         """Mask the settled part of a window; return it and how many raw bytes it stands for."""
         finds = self._redactor.find(window)
-        cut = _cut(window, finds)
+        cut = settled_end(window, finds)
         return self._redactor._replaced(window, finds, cut), cut  # noqa: SLF001 - as above
-
-
-def _cut(window: bytes, finds: list[Find]) -> int:
-    """Where a window may end: within no find, and after a blank where one is near.
-
-    A find that goes on beyond the window is looked at again from its beginning. One that fills a
-    whole window is cut, but never where it would cut a shorter one.
-    """
-    blank = max(window.rfind(mark, WINDOW - 1024, WINDOW) for mark in (b"\n", b" ", b","))
-    wanted = blank + 1 if blank > 0 else WINDOW
-    begin, end = _zone(wanted, finds)
-    if end == len(window) and begin == 0:
-        begin, end = _zone(wanted, [one for one in finds if one.end - one.begin <= _SHORT])
-    return begin or end
-
-
-def _zone(place: int, finds: list[Find]) -> tuple[int, int]:
-    """The stretch of overlapping finds that holds a place; the place itself if none does."""
-    begin = end = place
-    zone_begin = zone_end = 0
-    for found in sorted(finds, key=lambda one: one.begin):
-        if found.begin >= zone_end:
-            if zone_begin < place < zone_end:
-                break
-            zone_begin = found.begin
-        zone_end = max(zone_end, found.end)
-    if zone_begin < place < zone_end:
-        begin, end = zone_begin, zone_end
-    return begin, end
 
 
 def _shaped(rule: Rule, text: bytes) -> Iterator[Find]:
@@ -377,20 +327,6 @@ def _accepts(rule: Rule, text: bytes, start: int, end: int) -> bool:
     if rule.is_exact and text[end : end + 1] == _HIDDEN:
         return False
     return rule.accept is None or rule.accept(text[start:end])
-
-
-def merged(finds: list[Find]) -> list[Find]:
-    """Finds in order; those that overlap become one, under the name of the surest."""
-    out: list[Find] = []
-    for found in sorted(finds, key=lambda one: (one.start, -one.end)):
-        if not out or found.start >= out[-1].end:
-            out.append(found)
-            continue
-        last = out[-1]
-        best = min(last, found, key=lambda one: (one.rank, one.start - one.end))
-        end = max(last.end, found.end)
-        out[-1] = Find(last.begin, last.start, end, best.rank, best.kind, best.secret)
-    return out
 
 
 def _hidden(raw: bytes) -> bytes:

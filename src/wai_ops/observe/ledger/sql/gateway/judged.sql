@@ -36,7 +36,11 @@ picked as (
                 user_agent
             )
         ) as unusual,
-        if(regexp_full_match(id, '[0-9A-Za-z]{26}|[0-9a-f-]{36}'), null, id) as other_id,
+        case
+            when length(id) = 26 and not regexp_matches(id, '[^0-9A-Za-z]') then null
+            when length(id) = 36 and not regexp_matches(id, '[^0-9a-f-]') then null
+            else id
+        end as other_id,
         if(model_place > 0, null, model) as other_model
     from placed
 ),
