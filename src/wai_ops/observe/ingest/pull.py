@@ -24,11 +24,8 @@ from wai_ops.observe.ingest.pull_progress import NobodyWatches, PullProgress, Pu
 from wai_ops.observe.ingest.pull_result import PullRequest, PullResult
 from wai_ops.observe.ingest.pull_source import LogSource
 from wai_ops.observe.ingest.rate import Halt, Stopped
-from wai_ops.observe.ingest.reading import (
-    Reading,
-    TooManyRows,
-    read_window,
-)
+from wai_ops.observe.ingest.reading import Reading, TooManyRows, read_window
+from wai_ops.observe.ingest.room import Room
 from wai_ops.observe.ingest.spool import spool_file, spool_folder
 from wai_ops.observe.ingest.windows import Planner, Span, subtract
 from wai_ops.observe.ledger.pull_rows import RawRow
@@ -37,12 +34,14 @@ from wai_ops.observe.ledger.pulls import Committed, PullLedger
 
 _MOST_WINDOWS = 3
 """A window with so many times the rows that one should have is cut before it is read on."""
-_UNCOMMITTED = 192
-"""Windows that may wait for their commit before reading waits."""
-_BATCH = 128
-"""So many are committed at once, however short ago the last commit was: about a row group of the
-ledger, which is then written once instead of to its log first."""
-_FIRST_COMMIT_S = 1.0
+_BATCH_ROWS = 250_000
+"""So many are committed at once, however short ago the last commit was: two row groups of the
+ledger and a little. What fills none is written uncompressed to its log, and once more from there."""
+_UNCOMMITTED_ROWS = 300_000
+"""So many may wait for their commit before reading waits; a row is about a kilobyte."""
+_BODY_CHARACTERS = 1000
+"""Of a body, as many as a row has bytes: bodies wait with their rows."""
+_FIRST_COMMIT_S = 3.0
 """A pull that is over by then commits once."""
 _COMMIT_SHARE = 4.0
 """Between two commits at least so many times as long as the last one took."""
@@ -57,6 +56,8 @@ class _Done:
 
     reading: Reading
     found: FoundBodies
+    weight: int
+    """Of what waits with it, in rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class _Pull:
         self._watcher = watcher
         self._lock = threading.Lock()
         self._results: queue.Queue[_Done | _Failed | _Ended] = queue.Queue()
-        self._room = threading.Semaphore(_UNCOMMITTED)
+        self._room = Room(_UNCOMMITTED_ROWS)
         self._waiting: list[_Done] = []
         self._removed: Counter[str] = Counter()
         self.result = PullResult(gateway_id=ledger.gateway_id, source=source.name)
@@ -144,11 +145,8 @@ class _Pull:
             except BaseException as error:
                 self._halt.throw()
                 if isinstance(error, WaiError):
-                    error.hint = (
-                        f"{error.hint}; {self.result.kept()}"
-                        if error.hint
-                        else (self.result.kept())
-                    )
+                    kept = self.result.kept()
+                    error.hint = f"{error.hint}; {kept}" if error.hint else kept
                 else:
                     self._watcher.say(self.result.kept())
                 raise
@@ -241,14 +239,11 @@ class _Pull:
             self._results.put(_Ended())
 
     def _take(self) -> Span | None:
-        while not self._room.acquire(timeout=0.1):
+        while not self._room.wait(timeout_s=0.1):
             if self._halt.is_thrown:
                 return None
         with self._lock:
-            span = self._planner.take()
-        if span is None:
-            self._room.release()
-        return span
+            return self._planner.take()
 
     def _read(self, span: Span) -> None:
         most = _MOST_WINDOWS * self._request.target_rows
@@ -258,14 +253,17 @@ class _Pull:
             with self._lock:
                 was_split = self._planner.split(span, too_many.row_count)
             if was_split:
-                self._room.release()
                 return
             reading = self._read_window(span, too_many.row_count * 100)
         with self._lock:
             self._planner.observe(span, len(reading.rows))
         found = self._bodies.add(reading.rows, reading.keys.values())
         reading.keys = {}
-        self._results.put(_Done(reading, found))
+        weight = len(reading.rows) + sum(
+            len(body.content) // _BODY_CHARACTERS for body in found.bodies
+        )
+        self._room.fill(weight)
+        self._results.put(_Done(reading, found, weight))
 
     def _read_window(self, span: Span, most: int) -> Reading:
         return read_window(self._source, span, self._clock, max_rows=most, rest=self._halt.rest)
@@ -273,8 +271,9 @@ class _Pull:
     def _commit_all(self, thread_count: int) -> None:
         """Commit what comes until every thread has ended."""
         not_before = self._clock.monotonic() + _FIRST_COMMIT_S
+        weight = 0
         while thread_count:
-            if len(self._waiting) >= _BATCH:
+            if weight >= _BATCH_ROWS:
                 not_before = self._clock.monotonic()
             pause = max(0.0, not_before - self._clock.monotonic()) if self._waiting else None
             item: _Done | _Failed | _Ended | None = None
@@ -287,10 +286,12 @@ class _Pull:
                     raise error
                 case _Done():
                     self._waiting.append(item)
+                    weight += item.weight
                     self._saw(item)
             if self._waiting and self._clock.monotonic() >= not_before:
                 began = self._clock.monotonic()
                 self._commit()
+                weight = 0
                 ended = self._clock.monotonic()
                 not_before = ended + _COMMIT_SHARE * (ended - began)
         self._commit()
@@ -332,7 +333,7 @@ class _Pull:
             mark_since=self._mark_since,
             spool=self._spool,
         )
-        self._room.release(len(batch))
+        self._room.clear(sum(item.weight for item in batch))
         for window, newer in committed.given_back:
             read = [Span(item.since, item.until) for item in newer]
             rest = subtract(Span(window.since, window.until), read)

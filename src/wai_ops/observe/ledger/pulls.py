@@ -5,7 +5,7 @@ but a reading that is older than what is there would take late fields away again
 every window is held against what was committed meanwhile, and an older reading is given back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -225,13 +225,14 @@ class PullLedger:
     def _ingest(
         self,
         connection: duckdb.DuckDBPyConnection,
-        groups: Sequence[Mapping[str, RawRow]],
+        groups: Sequence[dict[str, RawRow]],
         spool: Path,
     ) -> Ingested | None:
+        """Load rows. The groups are empty then: they need not be in memory twice."""
         if not any(groups):
             return None
         # One file: DuckDB takes its time with every file that it opens.
-        write_rows((group.values() for group in groups), spool)
+        write_rows(groups, spool)
         batch = Batch(
             files=[spool],
             gateway_id=self.gateway_id,
