@@ -184,7 +184,7 @@ def test_rows_are_spooled_as_they_came(log: GatewayLog, source: LegacyLogs, tmp_
     log.write(rows_between(NOW - HOUR, NOW, 3))
     reading = read_window(source, DAY, ManualClock(), max_rows=200)
     raw = [bytes(each) for each in reading.rows.values()]
-    write_rows([reading.rows.values()], tmp_path / "rows")
+    write_rows([reading.rows], tmp_path / "rows")
     assert (tmp_path / "rows").read_bytes() == b"\n".join(raw) + b"\n"
 
 
@@ -197,7 +197,7 @@ def test_a_page_over_several_lines_becomes_lines(tmp_path: Path) -> None:
     source = _Fixed(page)
     span = Span(datetime.fromisoformat("2026-03-14T00:00:00Z"), NOW)
     reading = read_window(source, span, ManualClock(), max_rows=10)
-    write_rows([reading.rows.values()], tmp_path / "rows")
+    write_rows([reading.rows], tmp_path / "rows")
     assert (tmp_path / "rows").read_bytes().count(b"\n") == 1
 
 
@@ -211,7 +211,7 @@ def test_an_event_over_several_lines_becomes_a_line(tmp_path: Path) -> None:
     source = TelemetryLogs(cast(ReadingApi, _Posted(answer)), "default")
     span = Span(datetime.fromisoformat("2026-03-14T00:00:00Z"), NOW)
     reading = read_window(source, span, ManualClock(), max_rows=10)
-    write_rows([reading.rows.values()], tmp_path / "rows")
+    write_rows([reading.rows], tmp_path / "rows")
     assert (tmp_path / "rows").read_bytes().count(b"\n") == 1
 
 

@@ -18,45 +18,34 @@ from pathlib import Path
 
 from wai_ops.core.clock import Clock
 from wai_ops.core.errors import DataError, WaiError
-from wai_ops.observe.ingest.bodies import BodyReader, FoundBodies
+from wai_ops.observe.ingest.bodies import BodyReader
 from wai_ops.observe.ingest.pull_plan import Plan, PullLimits, plan_pull, whole_span
 from wai_ops.observe.ingest.pull_progress import NobodyWatches, PullProgress, PullWatcher, Speed
 from wai_ops.observe.ingest.pull_result import PullRequest, PullResult
 from wai_ops.observe.ingest.pull_source import LogSource
 from wai_ops.observe.ingest.rate import Halt, Stopped
-from wai_ops.observe.ingest.reading import (
-    Reading,
-    TooManyRows,
-    read_window,
-)
+from wai_ops.observe.ingest.reading import Reading, TooManyRows, read_window
 from wai_ops.observe.ingest.spool import spool_file, spool_folder
+from wai_ops.observe.ingest.waiting import Room, Waiting
 from wai_ops.observe.ingest.windows import Planner, Span, subtract
 from wai_ops.observe.ledger.pull_rows import RawRow
-from wai_ops.observe.ledger.pull_windows import NewWindow
 from wai_ops.observe.ledger.pulls import Committed, PullLedger
 
 _MOST_WINDOWS = 3
 """A window with so many times the rows that one should have is cut before it is read on."""
-_UNCOMMITTED = 192
-"""Windows that may wait for their commit before reading waits."""
-_BATCH = 128
-"""So many are committed at once, however short ago the last commit was: about a row group of the
-ledger, which is then written once instead of to its log first."""
-_FIRST_COMMIT_S = 1.0
+_BATCH_ROWS = 2 * 122_880
+"""At most so many are committed at once, and that however short ago the last commit was: two row
+groups of the ledger. What fills none is written uncompressed to its log, and once more from there;
+and where some rows are left over, row groups are written once more to make them fewer."""
+_UNCOMMITTED_ROWS = 300_000
+"""So many may wait for their commit before reading waits."""
+_FIRST_COMMIT_S = 3.0
 """A pull that is over by then commits once."""
 _COMMIT_SHARE = 4.0
 """Between two commits at least so many times as long as the last one took."""
 _COUNTED_GAPS = 8
 _RATINGS = timedelta(days=30)
 """How old a call may be whose rating is looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A window that was read."""
-
-    reading: Reading
-    found: FoundBodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +100,9 @@ class _Pull:
         self._halt = halt
         self._watcher = watcher
         self._lock = threading.Lock()
-        self._results: queue.Queue[_Done | _Failed | _Ended] = queue.Queue()
-        self._room = threading.Semaphore(_UNCOMMITTED)
-        self._waiting: list[_Done] = []
+        self._results: queue.Queue[Waiting | _Failed | _Ended] = queue.Queue()
+        self._room = Room(_UNCOMMITTED_ROWS)
+        self._waiting: list[Waiting] = []
         self._removed: Counter[str] = Counter()
         self.result = PullResult(gateway_id=ledger.gateway_id, source=source.name)
 
@@ -144,11 +133,8 @@ class _Pull:
             except BaseException as error:
                 self._halt.throw()
                 if isinstance(error, WaiError):
-                    error.hint = (
-                        f"{error.hint}; {self.result.kept()}"
-                        if error.hint
-                        else (self.result.kept())
-                    )
+                    kept = self.result.kept()
+                    error.hint = f"{error.hint}; {kept}" if error.hint else kept
                 else:
                     self._watcher.say(self.result.kept())
                 raise
@@ -241,14 +227,11 @@ class _Pull:
             self._results.put(_Ended())
 
     def _take(self) -> Span | None:
-        while not self._room.acquire(timeout=0.1):
+        while not self._room.wait(timeout_s=0.1):
             if self._halt.is_thrown:
                 return None
         with self._lock:
-            span = self._planner.take()
-        if span is None:
-            self._room.release()
-        return span
+            return self._planner.take()
 
     def _read(self, span: Span) -> None:
         most = _MOST_WINDOWS * self._request.target_rows
@@ -258,14 +241,15 @@ class _Pull:
             with self._lock:
                 was_split = self._planner.split(span, too_many.row_count)
             if was_split:
-                self._room.release()
                 return
             reading = self._read_window(span, too_many.row_count * 100)
         with self._lock:
             self._planner.observe(span, len(reading.rows))
         found = self._bodies.add(reading.rows, reading.keys.values())
         reading.keys = {}
-        self._results.put(_Done(reading, found))
+        done = Waiting(reading, found)
+        self._room.fill(done.weight)
+        self._results.put(done)
 
     def _read_window(self, span: Span, most: int) -> Reading:
         return read_window(self._source, span, self._clock, max_rows=most, rest=self._halt.rest)
@@ -273,11 +257,10 @@ class _Pull:
     def _commit_all(self, thread_count: int) -> None:
         """Commit what comes until every thread has ended."""
         not_before = self._clock.monotonic() + _FIRST_COMMIT_S
+        weight = 0
         while thread_count:
-            if len(self._waiting) >= _BATCH:
-                not_before = self._clock.monotonic()
             pause = max(0.0, not_before - self._clock.monotonic()) if self._waiting else None
-            item: _Done | _Failed | _Ended | None = None
+            item: Waiting | _Failed | _Ended | None = None
             with suppress(queue.Empty):
                 item = self._results.get(timeout=pause)
             match item:
@@ -285,26 +268,33 @@ class _Pull:
                     thread_count -= 1
                 case _Failed(error):
                     raise error
-                case _Done():
+                case Waiting():
+                    if weight + item.weight > _BATCH_ROWS:
+                        not_before, weight = self._commit_in_time(), 0
                     self._waiting.append(item)
+                    weight += item.weight
                     self._saw(item)
             if self._waiting and self._clock.monotonic() >= not_before:
-                began = self._clock.monotonic()
-                self._commit()
-                ended = self._clock.monotonic()
-                not_before = ended + _COMMIT_SHARE * (ended - began)
+                not_before, weight = self._commit_in_time(), 0
         self._commit()
+
+    def _commit_in_time(self) -> float:
+        """Commit what waits; return before when not to do it again."""
+        began = self._clock.monotonic()
+        self._commit()
+        ended = self._clock.monotonic()
+        return ended + _COMMIT_SHARE * (ended - began)
 
     def _rescue(self) -> None:
         """Commit what was read when the pull was ended: nobody should have to read it again."""
         with suppress(queue.Empty):
             while True:
                 item = self._results.get_nowait()
-                if isinstance(item, _Done):
+                if isinstance(item, Waiting):
                     self._waiting.append(item)
         self._commit()
 
-    def _saw(self, done: _Done) -> None:
+    def _saw(self, done: Waiting) -> None:
         self._speed.rows += len(done.reading.rows)
         self.result.missing_body_count += done.found.missing_count
         self._show()
@@ -327,12 +317,13 @@ class _Pull:
         batch, self._waiting = self._waiting, []
         if not batch:
             return
+        weight = sum(item.weight for item in batch)
         committed = self._ledger.commit(
-            [_new_window(item) for item in batch],
+            [item.to_new() for item in batch],
             mark_since=self._mark_since,
             spool=self._spool,
         )
-        self._room.release(len(batch))
+        self._room.clear(weight)
         for window, newer in committed.given_back:
             read = [Span(item.since, item.until) for item in newer]
             rest = subtract(Span(window.since, window.until), read)
@@ -340,7 +331,7 @@ class _Pull:
                 self._planner.give_back(rest)
         self._note(committed, batch)
 
-    def _note(self, committed: Committed, batch: Sequence[_Done]) -> None:
+    def _note(self, committed: Committed, batch: Sequence[Waiting]) -> None:
         self.result.note(committed)
         for item in batch:
             self.result.partial_window_count += not item.reading.is_whole
@@ -373,24 +364,6 @@ class _Pull:
             ingested = self._ledger.add_rows(rows, newest.since, newest.until, spool=spool)
         if ingested is not None:
             self.result.rated_count = ingested.inserted_count + ingested.replaced_count
-
-
-def _new_window(item: _Done) -> NewWindow:
-    reading = item.reading
-    return NewWindow(
-        since=reading.span.since,
-        until=reading.span.until,
-        row_count=len(reading.rows),
-        reported_count=reading.reported_count,
-        page_count=reading.page_count,
-        duplicate_count=reading.duplicate_count,
-        is_sampled=reading.is_sampled,
-        pulled_at=reading.started_at,
-        rows=reading.rows,
-        bodies=item.found.bodies,
-        tools=item.found.tools,
-        redacted=item.found.redacted,
-    )
 
 
 def _unwritable(state_dir: Path, error: OSError) -> DataError:

@@ -57,13 +57,14 @@ def flat(rows: Sequence[RawRow], content: bytes) -> Sequence[RawRow]:
     return [bytes(row).replace(b"\n", b" ") for row in rows]
 
 
-def write_rows(groups: Iterable[Iterable[RawRow]], path: Path) -> None:
-    """Write rows as lines, in place of what the file had. Raises OSError."""
+def write_rows(groups: Iterable[dict[str, RawRow]], path: Path) -> None:
+    """Move rows into a file as lines, in place of what it had. Raises OSError."""
     # A file that is written over keeps its pages: a third of the time of a new one.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb", buffering=0) as file:
         for group in groups:
-            if lines := b"\n".join(group):
+            if lines := b"\n".join(group.values()):
                 _write_all(file, lines + b"\n")
+            group.clear()
         file.truncate()
 
 

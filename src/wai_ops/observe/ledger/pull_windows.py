@@ -91,7 +91,9 @@ class WindowTable:
         return found
 
     def held(self, spans: Spans) -> list[Held]:
-        """What the ledger holds of each span."""
+        """What the ledger holds of each span; they share no instant."""
+        if not spans:
+            return []
         rows = run(self.connection, "pulls/held", gateway_id=self.gateway_id, **_lists(spans))
         return [Held(*row[1:]) for row in rows]
 
@@ -130,10 +132,13 @@ class WindowTable:
 
 
 def late_of(
-    window: NewWindow, known: Sequence[KnownWindow], old: Held, new: Held
+    window: NewWindow, known: Sequence[KnownWindow], old: Held | None, new: Held
 ) -> tuple[int, int]:
-    """Rows and fields that an earlier reading of the whole window lacked."""
-    if not _covers(known, window):
+    """Rows and fields that an earlier reading of the whole window lacked.
+
+    `old` is what the ledger held before; None where nothing of the window was read.
+    """
+    if old is None or not _covers(known, window):
         return 0, 0
     return (
         max(0, new.held_count - old.held_count),

@@ -5,7 +5,7 @@ but a reading that is older than what is there would take late fields away again
 every window is held against what was committed meanwhile, and an older reading is given back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -124,14 +124,14 @@ class PullLedger:
     ) -> Committed:
         """Load the rows of these windows and note that they were read, all or nothing.
 
-        `mark_since` is where the pull was asked to begin; `spool` is a file that may be written.
-        Raises DataError.
+        The windows share no instant, and have no rows afterwards. `mark_since` is where the pull
+        was asked to begin; `spool` is a file that may be written. Raises DataError.
         """
         committed = Committed()
         with self._opened() as connection, transaction(connection):
             accepted: list[tuple[NewWindow, list[KnownWindow]]] = []
             table = self._table(connection)
-            touched = table.touched_by([(window.since, window.until) for window in windows])
+            touched = table.touched_by([_span(window) for window in windows])
             for window, known in zip(windows, touched, strict=True):
                 newer = [item for item in known if item.pulled_at > window.pulled_at]
                 if newer:
@@ -180,15 +180,15 @@ class PullLedger:
     ) -> None:
         table = self._table(connection)
         new_windows = [window for window, _ in accepted]
-        spans = [(window.since, window.until) for window in new_windows]
-        before = table.held(spans)
-        for window, known in accepted:
-            if known:
-                self._carry_over(connection, window.rows, window.since, window.until)
+        spans = [_span(window) for window in new_windows]
+        again = [window for window, known in accepted if known]
+        before = dict(zip(map(id, again), table.held([_span(w) for w in again]), strict=True))
+        for window in again:
+            self._carry_over(connection, window.rows, window.since, window.until)
         committed.ingested = self._ingest(connection, [w.rows for w in new_windows], spool)
         after = table.held(spans)
-        for (window, known), old, new in zip(accepted, before, after, strict=True):
-            late_rows, late_fields = late_of(window, known, old, new)
+        for (window, known), new in zip(accepted, after, strict=True):
+            late_rows, late_fields = late_of(window, known, before.get(id(window)), new)
             committed.late_row_count += late_rows
             committed.late_field_count += late_fields
             committed.windows.append(noted(window, known, new, late_rows, late_fields))
@@ -225,13 +225,14 @@ class PullLedger:
     def _ingest(
         self,
         connection: duckdb.DuckDBPyConnection,
-        groups: Sequence[Mapping[str, RawRow]],
+        groups: Sequence[dict[str, RawRow]],
         spool: Path,
     ) -> Ingested | None:
+        """Load rows. The groups are empty then: they need not be in memory twice."""
         if not any(groups):
             return None
         # One file: DuckDB takes its time with every file that it opens.
-        write_rows((group.values() for group in groups), spool)
+        write_rows(groups, spool)
         batch = Batch(
             files=[spool],
             gateway_id=self.gateway_id,
@@ -258,6 +259,10 @@ class PullLedger:
 
     def _opened(self) -> Any:
         return opened(self.state_dir, self.clock, self.progress)
+
+
+def _span(window: NewWindow) -> tuple[datetime, datetime]:
+    return window.since, window.until
 
 
 @contextmanager
