@@ -259,7 +259,6 @@ class _Ingest:
         run(
             connection,
             "gateway/set_usual_common",
-            gateway_id=batch.gateway_id,
             target=batch.target,
             ingest_source=batch.ingest_source,
         )

@@ -89,7 +89,6 @@ class Usual(msgspec.Struct, frozen=True):
     byok: str | None = None
     dlp_action: str | None = None
     user_agent: str | None = None
-    gateway: str | None = None
     status_code: int | None = None
     step: int | None = None
     custom_cost: bool | None = None

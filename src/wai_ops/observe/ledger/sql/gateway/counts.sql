@@ -9,8 +9,8 @@ select
     count(*) filter (
         case
             when gateway_cost_usd is null or input_tokens is null
-                then common_at(common, 30) is null
-                    and coalesce(common_at(common, 31) <> 'true', true)
+                then common_at(common, 29) is null
+                    and coalesce(common_at(common, 30) <> 'true', true)
         end
     ) as pending_count,
     -- Which ends with the first row that has some.

@@ -59,24 +59,24 @@ select
             when old.attempt_id is not null
                 then list_select(string_split(old.common, chr(31)), [2, 15, 16, 18, 23, 24, 26, 27, 28])
                     = list_select(string_split(new.common, chr(31)), [2, 15, 16, 18, 23, 24, 26, 27, 28])
-            -- and status, model, provider, endpoint, finish reason, gateway, failure, cache hit
+            -- and status, model, provider, endpoint, finish reason, failure, cache hit
             else list_select(
                 string_split(old.common, chr(31)),
-                [2, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31]
+                [2, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
             ) = list_select(
                 string_split(new.common, chr(31)),
-                [2, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31]
+                [2, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
             )
         end
         and (
             old.attempt_id is not null
             or (
                 old.run_id, old.event_id, old.tenant, old.workflow, old.conversation_id,
-                old.turn_index, old.attempt, old.prompt, old.rare[1].error_code,
+                old.turn_index, old.attempt, old.prompt, old.gateway_id, old.rare[1].error_code,
                 old.rare[1].error_message
             ) is not distinct from (
                 new.run_id, new.event_id, new.tenant, new.workflow, new.conversation_id,
-                new.turn_index, new.attempt, new.prompt, new.rare[1].error_code,
+                new.turn_index, new.attempt, new.prompt, new.gateway_id, new.rare[1].error_code,
                 new.rare[1].error_message
             )
         )

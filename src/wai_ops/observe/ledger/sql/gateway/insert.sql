@@ -145,11 +145,11 @@ placed as (
         (
             has_usual_texts
             and is_metered
-            and status_code is not distinct from getvariable('usual').status_code
-            and step is not distinct from getvariable('usual').step
-            and custom_cost is not distinct from getvariable('usual').custom_cost
-            and wholesale is not distinct from getvariable('usual').wholesale
-            and cached is not distinct from getvariable('usual').cached
+            and is_usual(status_code, getvariable('usual').status_code)
+            and is_usual(step, getvariable('usual').step)
+            and is_usual(custom_cost, getvariable('usual').custom_cost)
+            and is_usual(wholesale, getvariable('usual').wholesale)
+            and is_usual(cached, getvariable('usual').cached)
             and failure is null
         )::integer * (
             cell * 12 - 11
@@ -204,6 +204,7 @@ select
     if(has_lineage, turn_index, null) as turn_index,
     if(has_lineage, attempt, null) as attempt,
     if(is_suspect, null, meta_prompt) as prompt,
+    if(is_suspect, null, coalesce(gateway, $gateway_id)) as gateway_id,
     best_input as input_tokens,
     best_cached as cached_input_tokens,
     if(best_input is null, null, best_output) as output_tokens,
@@ -282,8 +283,6 @@ select
                 dlp_action, chr(31),
                 user_agent
             ),
-            chr(31),
-            coalesce(gateway, $gateway_id),
             chr(31),
             failure,
             case

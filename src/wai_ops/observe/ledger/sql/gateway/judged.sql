@@ -1,3 +1,5 @@
+-- Whether a value is the usual one, which is a constant: one half of this is left of it. Null: it is not.
+create or replace temp macro is_usual(x, usual) as if(usual is null, x is null, x = usual);
 -- Where a line's model stands in the price lists, whether its texts are the usual ones, and which lines
 -- need a second look, in Python: those that may hold a secret, and failures with more than a status. The
 -- texts that are usual in this batch were looked at before it.
@@ -11,15 +13,14 @@ placed as (
     select
         *,
         coalesce(list_position(getvariable('price_names')::varchar[], model), 0) as model_place,
-        provider is not distinct from getvariable('usual').provider
-            and path is not distinct from getvariable('usual').path
-            and request_type is not distinct from getvariable('usual').request_type
-            and model_type is not distinct from getvariable('usual').model_type
-            and finish_reason is not distinct from getvariable('usual').finish_reason
-            and byok is not distinct from getvariable('usual').byok
-            and dlp_action is not distinct from getvariable('usual').dlp_action
-            and user_agent is not distinct from getvariable('usual').user_agent
-            and gateway is not distinct from getvariable('usual').gateway as has_usual_texts
+        is_usual(provider, getvariable('usual').provider)
+            and is_usual(path, getvariable('usual').path)
+            and is_usual(request_type, getvariable('usual').request_type)
+            and is_usual(model_type, getvariable('usual').model_type)
+            and is_usual(finish_reason, getvariable('usual').finish_reason)
+            and is_usual(byok, getvariable('usual').byok)
+            and is_usual(dlp_action, getvariable('usual').dlp_action)
+            and is_usual(user_agent, getvariable('usual').user_agent) as has_usual_texts
     from named
 ),
 picked as (
@@ -30,7 +31,7 @@ picked as (
             null,
             concat_ws(
                 ' ', provider, path, request_type, model_type, finish_reason, byok, dlp_action,
-                user_agent, gateway
+                user_agent
             )
         ) as unusual,
         if(model_place > 0, null, model) as other_model
@@ -41,7 +42,7 @@ joined as (
         *,
         concat(
             meta_trace, ' ', event_id, ' ', id, ' ', meta_conversation, ' ', meta_prompt, ' ',
-            meta_tenant, ' ', meta_workflow, ' ', unusual, ' ', other_model
+            meta_tenant, ' ', meta_workflow, ' ', unusual, ' ', other_model, ' ', gateway
         ) as words,
         greatest(
             strlen(meta_trace),
@@ -52,7 +53,8 @@ joined as (
             strlen(meta_tenant),
             strlen(meta_workflow),
             strlen(unusual),
-            strlen(other_model)
+            strlen(other_model),
+            strlen(gateway)
         ) as longest
     from picked
 )

@@ -9,7 +9,6 @@ set variable usual = {
     'byok': $byok::varchar,
     'dlp_action': $dlp_action::varchar,
     'user_agent': $user_agent::varchar,
-    'gateway': $gateway::varchar,
     'status_code': $status_code::smallint,
     'step': $step::integer,
     'custom_cost': $custom_cost::boolean,

@@ -33,7 +33,6 @@ set variable usual_common = (
             common_text(getvariable('usual').byok),
             common_text(getvariable('usual').dlp_action),
             common_text(getvariable('usual').user_agent),
-            common_text(coalesce(getvariable('usual').gateway, $gateway_id)),
             '',
             common_text(getvariable('usual').cached)
         ) end

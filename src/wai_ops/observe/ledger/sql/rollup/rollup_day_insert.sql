@@ -27,14 +27,14 @@ with coded as (
     where started_at >= $since and started_at < $last::date + 1 and day in (from rolled)
 ),
 
-added as (
+-- All calls are gone over for three groupings only: of workflow, model and route there are few
+-- combinations, which are added up once more for each of them.
+combined as (
     select
         case
             when grouping(tenant) = 0 then 'tenant'
-            when grouping(workflow) = 0 then 'workflow'
-            when grouping(model) = 0 then 'model'
             when grouping(prompt) = 0 then 'prompt'
-            else 'route'
+            else 'other'
         end as grain,
         day,
         tenant,
@@ -59,10 +59,47 @@ added as (
     from coded
     group by grouping sets (
         (day, tenant, kind, price_source, price_as_of),
-        (day, workflow, kind, price_source, price_as_of),
-        (day, model, kind, price_source, price_as_of),
         (day, prompt, kind, price_source, price_as_of),
-        (day, endpoint, gateway_id, target, kind, price_source, price_as_of)
+        (
+            day, workflow, model, endpoint, gateway_id, target, kind, price_source, price_as_of
+        )
+    )
+),
+
+added as (
+    from combined
+    where grain <> 'other'
+    union all by name
+    select
+        case
+            when grouping(workflow) = 0 then 'workflow'
+            when grouping(model) = 0 then 'model'
+            else 'route'
+        end as grain,
+        day,
+        workflow,
+        model,
+        endpoint,
+        gateway_id,
+        target,
+        kind,
+        price,
+        sum(calls) as calls,
+        sum(input) as input,
+        sum(cached) as cached,
+        sum(output) as output,
+        sum(reasoning) as reasoning,
+        sum(cost) as cost,
+        sum(neuron) as neuron,
+        sum(gateway_cost) as gateway_cost,
+        sum(cold_prefix) as cold_prefix,
+        sum(saved) as saved
+    from combined
+    where grain = 'other'
+    group by grouping sets (
+        (day, workflow, kind, price),
+        (day, model, kind, price),
+        (day, endpoint, gateway_id, target, kind, price)
     )
 ),
 

@@ -1,4 +1,4 @@
--- Ledger, version 6: a quarter of the columns less. What the gateway told of a call was stored beside the
+-- Ledger, version 6: a fifth of the columns less. What the gateway told of a call was stored beside the
 -- call itself, also where both say the same, which is the rule. And texts of which there are few kinds
 -- are told by `common`.
 
@@ -19,6 +19,7 @@ create table call_of_version_6 (
     attempt bigint,
     -- name@version
     prompt varchar,
+    gateway_id varchar,
     input_tokens bigint,
     cached_input_tokens bigint,
     output_tokens bigint,
@@ -142,6 +143,7 @@ select
     turn_index,
     attempt,
     prompt_name || coalesce('@' || prompt_version, '') as prompt,
+    gateway_id,
     input_tokens,
     cached_input_tokens,
     output_tokens,
@@ -185,7 +187,6 @@ select
         common_text(byok),
         common_text(dlp_action),
         common_text(user_agent),
-        common_text(gateway_id),
         common_text(error_type),
         common_text(gateway_cache_hit)
     ) as common,
@@ -244,7 +245,7 @@ select
     if(contains(prompt, '@'), string_split(prompt, '@')[-1], null) as prompt_version,
     prompt,
     common_at(common, 2) as contract,
-    common_at(common, 29) as gateway_id,
+    gateway_id,
     common_at(common, 21) as provider,
     common_at(common, 20) as model,
     common_at(common, 19) as requested_model,
@@ -252,11 +253,11 @@ select
     common_at(common, 22) as endpoint,
     try_cast(common_at(common, 14) as boolean) as streamed,
     try_cast(common_at(common, 17) as bigint) as http_status,
-    common_at(common, 30) as error_type,
+    common_at(common, 29) as error_type,
     rare[1].error_code as error_code,
     rare[1].error_message as error_message,
     common_at(common, 25) as finish_reason,
-    try_cast(common_at(common, 31) as boolean) as gateway_cache_hit,
+    try_cast(common_at(common, 30) as boolean) as gateway_cache_hit,
     common_at(common, 4) as usage_source,
     input_tokens,
     cached_input_tokens,
