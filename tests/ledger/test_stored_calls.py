@@ -1,5 +1,6 @@
 """Calls are stored in fewer columns than `model_call` has: nothing of them is lost on the way."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ def filled(state_dir: Path) -> Path:
         log_row(5, metadata=None, provider=None, user_agent=None, cost=None, usage_metadata=None),
         log_row(6, metadata={"prompt": "no-version", "conversation": "of.no.contract"}),
         log_row(7, metadata=metadata(7, prompt="odd@name@7"), model="@cf/un/known"),
+        log_row(8, tokens_in=900, tokens_out=None, gateway="other"),
+        log_row(91, usage_metadata={"input_tokens": 7, "input_cached_tokens": 3}, cached=None),
+        log_row(92, usage_metadata={"output_tokens": 7, "output_reasoning_tokens": 3}, duration=0),
     )
     fold(state_dir, ManualClock())
     return state_dir
@@ -54,18 +58,29 @@ def version_4(path: Path, rows: list[tuple[Any, ...]], attempts: list[tuple[Any,
         )
 
 
-def test_the_calls_of_a_ledger_of_version_4_are_the_same_after_its_migration(
-    filled: Path, clock: ManualClock
+def version_5(path: Path, rows: list[tuple[Any, ...]], attempts: list[tuple[Any, ...]]) -> None:
+    """Make a ledger as version 5 of the schema had it, by its own words."""
+    version_4(path, rows, attempts)
+    with duckdb.connect(path) as connection:
+        connection.execute(statement(f"schema/{MIGRATIONS[4]}"))
+        connection.execute("update wai_meta set value = '5' where key = 'schema_version'")
+
+
+@pytest.mark.parametrize("made", [version_4, version_5])
+def test_the_calls_of_an_older_ledger_are_the_same_after_its_migration(
+    filled: Path,
+    clock: ManualClock,
+    made: Callable[[Path, list[tuple[Any, ...]], list[tuple[Any, ...]]], None],
 ) -> None:
     expected, rows = in_ledger(filled, ALL), in_ledger(filled, WIDE)
     attempts, marks = in_ledger(filled, "from attempt"), in_ledger(filled, "from fold_mark")
     path = filled / "ledger.duckdb"
     path.unlink()
-    version_4(path, rows, attempts)
+    made(path, rows, attempts)
     with duckdb.connect(path) as connection:
         connection.executemany("insert into fold_mark values (?, ?, ?)", marks)
     assert fold(filled, clock).loaded.row_count == 0
-    assert len(expected) == 7
+    assert len(expected) == len(rows) == 10
     assert in_ledger(filled, ALL) == expected
 
 
@@ -80,20 +95,27 @@ def test_a_call_of_any_kind_has_every_column_of_version_4_in_its_type(
     assert [(name, kind) for name, kind, *_ in new] == [(name, kind) for name, kind, *_ in old]
 
 
-def test_kept_rows_of_version_4_are_loaded_beside_newer_ones(
-    filled: Path, clock: ManualClock
+def test_kept_rows_of_versions_4_and_5_are_loaded_beside_newer_ones(
+    filled: Path, clock: ManualClock, tmp_path: Path
 ) -> None:
     rows = "select * exclude (request_id) from model_call where sources = 'gateway only'"
     before = in_ledger(filled, f"{rows} order by log_id")
     raw_dir(filled).mkdir(exist_ok=True)
     stamp = f"{NOON:%Y%m%d%H%M%S%f}"
-    for number, sql in (
-        (1, f"{rows} and log_id < 'log-5'"),
-        (2, "from stored_call where log_id >= 'log-5'"),
+    old = tmp_path / "old.duckdb"
+    version_5(old, in_ledger(filled, WIDE), in_ledger(filled, "from attempt"))
+    only = "from stored_call where starts_with(common, 'gateway only') and log_id"
+    for number, (ledger, sql) in enumerate(
+        (
+            (filled / "ledger.duckdb", f"{rows} and log_id < 'log-5'"),
+            (old, f"{only} between 'log-5' and 'log-7'"),
+            (filled / "ledger.duckdb", f"{only} > 'log-7'"),
+        )
     ):
         file = raw_dir(filled) / f"rows-{stamp}-{stamp}-{number:032}.parquet"
-        with duckdb.connect(filled / "ledger.duckdb") as connection:
+        with duckdb.connect(ledger) as connection:
             connection.execute(f"copy ({sql}) to '{file}' (format parquet)")
+            assert connection.execute(f"select count(*) from '{file}'").fetchall() != [(0,)]
     (filled / "ledger.duckdb").unlink()
     rebuild(filled, clock)
     assert in_ledger(filled, f"{rows} order by log_id") == before

@@ -29,6 +29,7 @@ MIGRATIONS = (
     "0003_conversations",
     "0004_refusals",
     "0005_stored_calls",
+    "0006_fewer_columns",
 )
 MEMORY_LIMIT = "800MB"
 """More than any query here needs; beyond it DuckDB spills into the scratch folder."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from msgspec.structs import asdict
 
 from wai_ops.core.clock import Clock, to_utc_text
 from wai_ops.core.failures import TRAITS, Billed
@@ -36,10 +37,11 @@ from wai_ops.observe.ledger.lines import (
     LogLine,
     Timings,
     Usage,
+    Usual,
     class_of,
-    common_ends,
     encode,
     judge,
+    most_usual,
     open_lines,
     split_lines,
 )
@@ -162,7 +164,7 @@ class _Ingest:
     may_restart: bool
     boundary: int = -1
     models: list[str] = field(default_factory=list)
-    usual_end: str | None = None
+    usual: Usual = field(default_factory=Usual)
     bad: list[BadLine] = field(default_factory=list)
 
     def run(self) -> dict[str, Any]:
@@ -196,7 +198,7 @@ class _Ingest:
     def _read_somehow(self) -> _Counts:
         heads = [_head_of(file) for file in self.batch.files[:_PEEKED]]
         self.models = list(dict.fromkeys(name for head in heads for name in _models_in(head)))
-        self.usual_end = _usual_end(heads, self.redactor)
+        self.usual = _usual_of(heads, self.redactor)
         shape = "texts" if any(map(_has_text_metadata, heads)) else "objects"
         failure: Exception
         for attempt in dict.fromkeys((shape, "texts")):
@@ -253,7 +255,14 @@ class _Ingest:
         connection, batch = self.connection, self.batch
         run(connection, "gateway/set_files", files=list(files))
         run(connection, "gateway/set_first_look", is_first_look=is_first_look)
-        run(connection, "gateway/set_usual", usual_end=self.usual_end)
+        run(connection, "gateway/set_usual", **asdict(self.usual))
+        run(
+            connection,
+            "gateway/set_usual_common",
+            gateway_id=batch.gateway_id,
+            target=batch.target,
+            ingest_source=batch.ingest_source,
+        )
         run(connection, f"gateway/lines_{shape}")
         run(connection, "gateway/judged")
         run_long(
@@ -371,14 +380,14 @@ def _has_text_metadata(head: bytes) -> bool:
     return b'"metadata":"' in head or b'"metadata": "' in head
 
 
-def _usual_end(heads: Sequence[bytes], redactor: Redactor) -> str | None:
-    """What most of the first rows have in common (`stored_call.common`); None: it is suspicious."""
-    lines = [line for head in heads for line in head.split(b"\n")[:_USUAL]]
-    found = Counter(common_ends(lines)).most_common(1)
-    if not found:
-        return None
-    usual = found[0][0]
-    return None if redactor.may_change(usual.replace(SEPARATOR, " ")) else usual
+def _usual_of(heads: Sequence[bytes], redactor: Redactor) -> Usual:
+    """What most of the first rows have in common; nothing, where a text of it is suspicious."""
+    usual = most_usual([line for head in heads for line in head.split(b"\n")[:_USUAL]])
+    if usual is None or any(
+        SEPARATOR in text or redactor.may_change(text) for text in usual.texts
+    ):
+        return Usual()
+    return usual
 
 
 def _models_in(head: bytes) -> list[str]:

@@ -2,8 +2,9 @@
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,8 +78,8 @@ class LogLine(msgspec.Struct):
     error_type: str | None = None
 
 
-class _CommonEnd(msgspec.Struct):
-    """The end of `stored_call.common`, in its order."""
+class Usual(msgspec.Struct, frozen=True):
+    """What log rows have in common with many others (`stored_call.common`), but for the model."""
 
     provider: str | None = None
     path: str | None = None
@@ -88,6 +89,17 @@ class _CommonEnd(msgspec.Struct):
     byok: str | None = None
     dlp_action: str | None = None
     user_agent: str | None = None
+    gateway: str | None = None
+    status_code: int | None = None
+    step: int | None = None
+    custom_cost: bool | None = None
+    wholesale: bool | None = None
+    cached: bool | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """Those that somebody wrote."""
+        return [text for text in msgspec.structs.astuple(self) if isinstance(text, str)]
 
 
 TEXTS = tuple(
@@ -97,7 +109,7 @@ TEXTS = tuple(
     and "str" in str(LogLine.__annotations__[name])
 )
 _decoder = msgspec.json.Decoder(LogLine, strict=False)
-_end_decoder = msgspec.json.Decoder(_CommonEnd)
+_usual_decoder = msgspec.json.Decoder(Usual)
 _encoder = msgspec.json.Encoder()
 
 
@@ -140,16 +152,13 @@ def split_lines(files: Sequence[Path], good: Path, redactor: Redactor) -> list[B
     return bad
 
 
-def common_ends(lines: Sequence[bytes]) -> Iterator[str]:
-    """Of each line that can be read the end of `stored_call.common`; a missing text is empty."""
+def most_usual(lines: Sequence[bytes]) -> Usual | None:
+    """What most of the lines that can be read have in common; None: none can be read."""
+    found = Counter[Usual]()
     for line in lines:
-        try:
-            row = _end_decoder.decode(line)
-        except (msgspec.MsgspecError, RecursionError):
-            continue
-        texts = [getattr(row, name) or "" for name in row.__struct_fields__]
-        if not any(SEPARATOR in text for text in texts):
-            yield SEPARATOR.join(texts)
+        with suppress(msgspec.MsgspecError, RecursionError):
+            found[_usual_decoder.decode(line)] += 1
+    return next((usual for usual, _ in found.most_common(1)), None)
 
 
 def bounded(lines: BinaryIO) -> Iterator[bytes]:

@@ -1,18 +1,23 @@
--- What the batch brought, and over which times.
+-- What the batch brought, and over which times: calls that only the gateway has told of. See
+-- stored_form for the numbers of the texts.
 select
     count(*) as row_count,
     count(log_id) as id_count,
     count(distinct hash(log_id)) as distinct_count,
     count(*) filter (common = 'second look') as suspect_count,
+    -- Few rows get as far as to the texts, which then are not taken apart in all.
     count(*) filter (
-        error_type is null
-        and not coalesce(gateway_cache_hit, false)
-        and (
-            gateway_cost_usd is null
-            or coalesce(usage_input_tokens, gateway_input_tokens) is null
-        )
+        case
+            when gateway_cost_usd is null or input_tokens is null
+                then common_at(common, 30) is null
+                    and coalesce(common_at(common, 31) <> 'true', true)
+        end
     ) as pending_count,
-    count(usage_input_tokens) > 0 as has_usage_metadata,
+    -- Which ends with the first row that has some.
+    exists (
+        from stored_call
+        where rowid > $boundary and contains(common, 'gateway usage' || chr(31))
+    ) as has_usage_metadata,
     count(gateway_latency_ms) > 0 as has_timings,
     min(created_at) as since,
     max(created_at) as until

@@ -1,7 +1,6 @@
--- Where a line's model stands in the price lists, the texts that it has in common with others, and
--- which lines need a second look, in Python: those that may hold a secret, and failures with more than
--- a status. An id that is spelled as usual is the gateway's own, and the texts that are usual in this batch
--- were looked at before it.
+-- Where a line's model stands in the price lists, whether its texts are the usual ones, and which lines
+-- need a second look, in Python: those that may hold a secret, and failures with more than a status. The
+-- texts that are usual in this batch were looked at before it.
 create or replace temp view judged_line as
 with named as (
     select
@@ -12,35 +11,28 @@ placed as (
     select
         *,
         coalesce(list_position(getvariable('price_names')::varchar[], model), 0) as model_place,
-        -- As the end of stored_call.common; a missing text is an empty one here.
-        concat(
-            provider, chr(31),
-            path, chr(31),
-            request_type, chr(31),
-            model_type, chr(31),
-            finish_reason, chr(31),
-            byok, chr(31),
-            dlp_action, chr(31),
-            user_agent
-        ) as common_end
+        provider is not distinct from getvariable('usual').provider
+            and path is not distinct from getvariable('usual').path
+            and request_type is not distinct from getvariable('usual').request_type
+            and model_type is not distinct from getvariable('usual').model_type
+            and finish_reason is not distinct from getvariable('usual').finish_reason
+            and byok is not distinct from getvariable('usual').byok
+            and dlp_action is not distinct from getvariable('usual').dlp_action
+            and user_agent is not distinct from getvariable('usual').user_agent
+            and gateway is not distinct from getvariable('usual').gateway as has_usual_texts
     from named
 ),
 picked as (
     select
         *,
         if(
-            common_end = getvariable('usual_end')::varchar,
+            has_usual_texts,
             null,
             concat_ws(
                 ' ', provider, path, request_type, model_type, finish_reason, byok, dlp_action,
-                user_agent
+                user_agent, gateway
             )
         ) as unusual,
-        case
-            when length(id) = 26 and not regexp_matches(id, '[^0-9A-Za-z]') then null
-            when length(id) = 36 and not regexp_matches(id, '[^0-9a-f-]') then null
-            else id
-        end as other_id,
         if(model_place > 0, null, model) as other_model
     from placed
 ),
@@ -48,25 +40,24 @@ joined as (
     select
         *,
         concat(
-            meta_trace, ' ', event_id, ' ', meta_conversation, ' ', meta_prompt, ' ', meta_tenant, ' ',
-            meta_workflow, ' ', unusual, ' ', other_id, ' ', other_model, ' ', gateway
+            meta_trace, ' ', event_id, ' ', id, ' ', meta_conversation, ' ', meta_prompt, ' ',
+            meta_tenant, ' ', meta_workflow, ' ', unusual, ' ', other_model
         ) as words,
         greatest(
             strlen(meta_trace),
             strlen(event_id),
+            strlen(id),
             strlen(meta_conversation),
             strlen(meta_prompt),
             strlen(meta_tenant),
             strlen(meta_workflow),
             strlen(unusual),
-            strlen(other_id),
-            strlen(other_model),
-            strlen(gateway)
+            strlen(other_model)
         ) as longest
     from picked
 )
 select
-    * exclude (unusual, other_id, other_model, words, longest),
+    * exclude (unusual, other_model, words, longest),
     getvariable('is_first_look')::boolean and (
         error_type is not null
         or error_code is not null

@@ -9,7 +9,7 @@ where rowid in (
                 partition by log_id
                 order by
                     (gateway_cost_usd is not null)::integer
-                    + (coalesce(usage_input_tokens, gateway_input_tokens) is not null)::integer desc,
+                    + (input_tokens is not null)::integer desc,
                     ingested_at desc,
                     row_number desc
             ) as place

@@ -9,5 +9,5 @@ set variable raw_columns = (
         ) on columns(*) into name name value filled
     )
     where filled > 0
-        or name in ('gateway_cost_usd', 'usage_input_tokens', 'gateway_input_tokens')
+        or name in ('gateway_cost_usd', 'input_tokens')
 )
