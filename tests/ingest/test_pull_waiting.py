@@ -111,7 +111,7 @@ def test_bodies_take_room_as_rows_do() -> None:
         fetched_at=NOW,
     )
     rows: dict[str, RawRow] = {"a": b"{}"}
-    reading = Reading(span=span, started_at=NOW, rows=rows, keys={}, reported_count=1)
+    reading = Reading(span=span, started_at=NOW, rows=rows)
     assert Waiting(reading, FoundBodies()).weight == 1
     assert Waiting(reading, FoundBodies(bodies=[body, body])).weight == 501
 

@@ -8,6 +8,8 @@ That a reading is whole is checked by `reading.py`, which counts.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import compress, takewhile
 from typing import Any
 
 import msgspec
@@ -101,7 +103,7 @@ class LegacyLogs:
                 number += 1
             else:
                 at, number = last.created_at, 1
-                shown = {k.id for k in page.keys if k is not None and k.created_at == at}
+                shown = _last_ids(page.keys, at)
         raise ApiError(f"a window did not end within {MAX_PAGES} pages", where=self._what)
 
     def count(self, span: Span) -> int | None:
@@ -180,13 +182,18 @@ def _without(page: Page, shown: set[str], *, with_total: bool) -> Page:
     """The page without the rows that the one before ended with."""
     if not shown:
         return page if with_total else replace(page, total=None)
-    fresh = [
-        (row, key)
-        for row, key in zip(page.rows, page.keys, strict=True)
-        if key is None or key.id not in shown
-    ]
+    is_fresh = [key is None or key.id not in shown for key in page.keys]
     return Page(
-        rows=[row for row, _ in fresh],
-        keys=[key for _, key in fresh],
+        rows=list(compress(page.rows, is_fresh)),
+        keys=list(compress(page.keys, is_fresh)),
         total=page.total if with_total else None,
     )
+
+
+def _last_ids(keys: Sequence[RowKey | None], at: datetime) -> set[str]:
+    """Of the rows that a page ends with, those of its last instant."""
+    return {
+        key.id
+        for key in takewhile(lambda key: key is None or key.created_at == at, reversed(keys))
+        if key is not None
+    }

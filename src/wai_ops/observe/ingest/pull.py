@@ -252,7 +252,14 @@ class _Pull:
         self._results.put(done)
 
     def _read_window(self, span: Span, most: int) -> Reading:
-        return read_window(self._source, span, self._clock, max_rows=most, rest=self._halt.rest)
+        return read_window(
+            self._source,
+            span,
+            self._clock,
+            max_rows=most,
+            with_keys=self._request.bodies.mode != "none",
+            rest=self._halt.rest,
+        )
 
     def _commit_all(self, thread_count: int) -> None:
         """Commit what comes until every thread has ended."""

@@ -7,7 +7,7 @@ only less.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import compress
 
@@ -37,8 +37,9 @@ class Reading:
     started_at: datetime
     rows: dict[str, RawRow]
     """By id, in the order of their time; rows without an id have one of their content."""
-    keys: dict[str, RowKey | None]
-    reported_count: int | None
+    keys: dict[str, RowKey | None] = field(default_factory=dict)
+    """Of those rows, where bodies are to be read."""
+    reported_count: int | None = None
     page_count: int = 0
     duplicate_count: int = 0
     """Rows that were given more than once, in this pass or another."""
@@ -52,21 +53,22 @@ def read_window(
     clock: Clock,
     *,
     max_rows: int,
+    with_keys: bool = False,
     retreat_s: float = 0.5,
     rest: Callable[[float], None] | None = None,
 ) -> Reading:
     """Read a window until two counts agree. Raises TooManyRows, ApiError and ApiAccessError."""
-    reading = Reading(span=span, started_at=clock.now(), rows={}, keys={}, reported_count=None)
+    reading = Reading(span=span, started_at=clock.now(), rows={})
     for attempt in range(MAX_PASSES):
         if attempt:
             (rest or clock.sleep)(retreat_s * attempt)
-        if _read_once(source, reading, max_rows):
+        if _read_once(source, reading, max_rows, with_keys=with_keys):
             return reading
     reading.is_whole = False
     return reading
 
 
-def _read_once(source: LogSource, reading: Reading, max_rows: int) -> bool:
+def _read_once(source: LogSource, reading: Reading, max_rows: int, *, with_keys: bool) -> bool:
     """Turn all pages once. Whether the pass saw every row that the source counted."""
     span = reading.span
     can_split = span.until - span.since > SHORTEST
@@ -79,14 +81,14 @@ def _read_once(source: LogSource, reading: Reading, max_rows: int) -> bool:
             raise TooManyRows(max(len(seen), total or 0))
         reading.page_count += 1
         reading.is_sampled |= page.is_sampled
-        _add(reading, page, seen)
+        _add(reading, page, seen, with_keys=with_keys)
     if total is None:
         return True
-    reading.reported_count = total - sum(1 for row_id in seen if row_id not in reading.rows)
+    reading.reported_count = total - len(seen - reading.rows.keys())
     return total == len(seen)
 
 
-def _add(reading: Reading, page: Page, seen: set[str]) -> None:
+def _add(reading: Reading, page: Page, seen: set[str], *, with_keys: bool) -> None:
     """Take the rows of a page that lie in the window; one at its end belongs to the next."""
     span = reading.span
     ids = [
@@ -101,7 +103,8 @@ def _add(reading: Reading, page: Page, seen: set[str]) -> None:
         ids = list(compress(ids, inside))
         rows, keys = list(compress(rows, inside)), list(compress(keys, inside))
     reading.rows.update(zip(ids, rows, strict=True))
-    reading.keys.update(zip(ids, keys, strict=True))
+    if with_keys:
+        reading.keys.update(zip(ids, keys, strict=True))
     reading.duplicate_count += len(ids) - (len(reading.rows) - before)
 
 
