@@ -14,7 +14,7 @@ from wai_ops.core.clock import SystemClock
 from wai_ops.core.errors import DataError, RemoteError
 from wai_ops.observe.ingest.legacy_logs import LegacyLogs
 from wai_ops.observe.ingest.pull_source import Page
-from wai_ops.observe.ingest.windows import Span
+from wai_ops.observe.ingest.windows import Span, at_midnights
 from wai_ops.observe.ledger.pull_windows import NewWindow
 
 NOW = SystemClock().now().replace(microsecond=0)
@@ -69,7 +69,10 @@ def test_what_was_read_is_not_read_again(log: GatewayLog, pulls: Puller) -> None
     second = pulls()
     assert (first.row_count, second.row_count) == (300, 0)
     assert second.since == first.since
-    assert second.window_count == 1
+    assert first.through is not None
+    assert second.through == first.through + HOUR
+    # One window, or two where this hour has a midnight.
+    assert second.window_count == len(at_midnights(Span(first.through, second.through)))
     assert pulls.log_ids() == sorted(log.ids)
 
 
