@@ -222,6 +222,7 @@ def test_ratings_of_rows_that_are_here_already_are_asked_for(
     pulls.later(hours=2)
     assert pulls().rated_count == 2
     assert pulls.sql(rated) == [(log.ids[3], 1), (log.ids[4], -1)]
+    assert pulls.sql("select * from rollup_dirty") == [], "roll-ups know the ratings too"
     assert pulls().rated_count == 0, "nothing changed since"
     log.change(log.ids[3], feedback=-1)
     pulls()

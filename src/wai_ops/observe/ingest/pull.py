@@ -128,8 +128,7 @@ class _Pull:
             )
             try:
                 self._carry_out(plan)
-                self._refresh_ratings(whole)
-                self._ledger.finish()
+                self._finish(whole)
             except BaseException as error:
                 self._halt.throw()
                 if isinstance(error, WaiError):
@@ -347,13 +346,13 @@ class _Pull:
         if committed.ingested is not None:
             self._removed.update(committed.ingested.removed)
 
-    def _refresh_ratings(self, whole: Span) -> None:
+    def _finish(self, whole: Span) -> None:
         """Read the rated rows where there are more or fewer of them than the ledger holds.
 
         A rating comes hours after its call, when nobody reads that call's window any more.
         """
         newest = Span(max(whole.since, whole.until - _RATINGS), whole.until)
-        held = self._ledger.ratings(newest.since, newest.until)
+        held = self._ledger.finish(newest.since, newest.until)
         rows = dict[str, RawRow]()
         for feedback, have in zip((1, -1), held, strict=True):
             for page in self._source.with_feedback(newest, feedback):

@@ -99,18 +99,6 @@ class PullLedger:
                 for since, until in spans
             ]
 
-    def ratings(self, since: datetime, until: datetime) -> tuple[int, int]:
-        """Rows held with feedback 1 and -1, the end included. Raises DataError."""
-        with self._opened() as connection:
-            found = run(
-                connection,
-                "pulls/feedback_held",
-                gateway_id=self.gateway_id,
-                since=to_naive(since),
-                until=to_naive(until),
-            )
-            return found[0][0], found[0][1]
-
     def body_ids(self, since: datetime, until: datetime) -> frozenset[str]:
         """Log ids whose bodies are here. Raises DataError."""
         with self._opened() as connection:
@@ -159,17 +147,30 @@ class PullLedger:
     def add_rows(
         self, rows: dict[str, RawRow], since: datetime, until: datetime, *, spool: Path
     ) -> Ingested | None:
-        """Load rows outside of any window, such as rated ones. Raises DataError."""
-        with self._opened() as connection, transaction(connection):
-            self._carry_over(connection, rows, since, until)
-            return self._ingest(connection, [rows], spool)
+        """Load rows outside of any window, such as rated ones; then roll-ups. Raises DataError."""
+        with self._opened() as connection:
+            with transaction(connection):
+                self._carry_over(connection, rows, since, until)
+                ingested = self._ingest(connection, [rows], spool)
+            refresh_rollups(connection, self.clock)
+            return ingested
 
-    def finish(self) -> int:
-        """Bring the day roll-ups up to date. Returns how many days were made anew."""
+    def finish(self, since: datetime, until: datetime) -> tuple[int, int]:
+        """Bring the day roll-ups up to date, and count the rated rows of these times.
+
+        Returns how many have feedback 1, and -1; the end is included. Raises DataError.
+        """
         with self._opened() as connection:
             tidy_raw(connection, self.state_dir)
-            days: int = refresh_rollups(connection, self.clock)
-            return days
+            refresh_rollups(connection, self.clock)
+            found = run(
+                connection,
+                "pulls/feedback_held",
+                gateway_id=self.gateway_id,
+                since=to_naive(since),
+                until=to_naive(until),
+            )
+            return found[0][0], found[0][1]
 
     def _load(
         self,

@@ -4,4 +4,8 @@ copy (
     select columns(lambda name: list_contains(getvariable('raw_columns')::varchar[], name))
     from stored_call
     where rowid > $boundary and starts_with(common, 'gateway only' || chr(31))
-) to $file (format parquet, compression zstd, compression_level 1, row_group_size 122880)
+) to $file (
+    format parquet, compression zstd, compression_level 1, row_group_size 122880,
+    -- Nobody looks for single values here, and a list of so many values saves nothing.
+    write_bloom_filter false, dictionary_size_limit 4000
+)
