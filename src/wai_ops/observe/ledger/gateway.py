@@ -382,9 +382,7 @@ def _has_text_metadata(head: bytes) -> bool:
 def _usual_of(heads: Sequence[bytes], redactor: Redactor) -> Usual:
     """What most of the first rows have in common; nothing, where a text of it is suspicious."""
     usual = most_usual([line for head in heads for line in head.split(b"\n")[:_USUAL]])
-    if usual is None or any(
-        SEPARATOR in text or redactor.may_change(text) for text in usual.texts
-    ):
+    if usual is None or any(SEPARATOR in text or redactor.may_change(text) for text in usual.texts):
         return Usual()
     return usual
 
