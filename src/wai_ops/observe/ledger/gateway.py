@@ -144,7 +144,6 @@ class _Counts:
 
     rows: int
     ids: int
-    distinct: int
     suspects: int
     pending: int
     has_usage_metadata: bool
@@ -169,22 +168,22 @@ class _Ingest:
 
     def run(self) -> dict[str, Any]:
         """Load, put right, match; return the counts of `Ingested`."""
-        counts = self._read_somehow()
+        counts, distinct = self._read_somehow()
         self._quarantine()
         if not counts.rows:
             return {"quarantined_count": len(self.bad)}
         start_matching(self.connection)
         duplicates = 0
-        if counts.distinct < counts.rows:
+        if distinct < counts.rows:
             run(self.connection, "gateway/twins_delete", boundary=self.boundary)
-            duplicates = counts.rows - counts.distinct
+            duplicates = counts.rows - distinct
         replaced, unchanged, late = self._settle_held(counts)
         if self.batch.is_kept:
             keep_raw(self.connection, self.state_dir, self.boundary)
         match(self.connection, self.boundary)
         return {
             "row_count": counts.rows,
-            "inserted_count": counts.distinct - replaced - unchanged,
+            "inserted_count": distinct - replaced - unchanged,
             "replaced_count": replaced,
             "unchanged_count": unchanged,
             "duplicate_count": duplicates,
@@ -195,7 +194,7 @@ class _Ingest:
             "has_timings": counts.has_timings,
         }
 
-    def _read_somehow(self) -> _Counts:
+    def _read_somehow(self) -> tuple[_Counts, int]:
         heads = [_head_of(file) for file in self.batch.files[:_PEEKED]]
         self.models = list(dict.fromkeys(name for head in heads for name in _models_in(head)))
         self.usual = _usual_of(heads, self.redactor)
@@ -227,7 +226,7 @@ class _Ingest:
             ) from error
         restart(self.connection)
 
-    def _read(self, files: Sequence[str], shape: str) -> _Counts:
+    def _read(self, files: Sequence[str], shape: str) -> tuple[_Counts, int]:
         connection = self.connection
         run(connection, "gateway/one_thread")
         fill_prices(connection, self.prices, self.models)
@@ -241,12 +240,16 @@ class _Ingest:
         )
         self._insert(files, shape, is_first_look=True)
         counts = self._counts()
+        # Before a second look, which moves rows to the end.
+        distinct = run(connection, "gateway/distinct", boundary=self.boundary)[0][0]
         if counts.suspects:
             self._look_again()
             counts = self._counts()
         if counts.ids < counts.rows:
             raise _MissingIdError("a row has no id")
-        return counts
+        if distinct is None:
+            distinct = run_count(connection, "gateway/distinct_any", boundary=self.boundary)
+        return counts, distinct
 
     def _counts(self) -> _Counts:
         return _Counts(*run(self.connection, "gateway/counts", boundary=self.boundary)[0])

@@ -3,7 +3,6 @@
 select
     count(*) as row_count,
     count(log_id) as id_count,
-    count(distinct hash(log_id)) as distinct_count,
     count(*) filter (common = 'second look') as suspect_count,
     -- Few rows get as far as to the texts, which then are not taken apart in all.
     count(*) filter (
