@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from support.gateway_log import GatewayLog, gateway_log, row, rows_between
-from support.pulling import SECRET, Puller, puller
-from wai_ops.core.clock import SystemClock
+from support.pulling import NOON, SECRET, Puller, puller
 from wai_ops.core.errors import AccessError, UsageError
 from wai_ops.observe.ingest.bodies import (
     KEPT_CHARACTERS,
@@ -24,7 +23,7 @@ from wai_ops.observe.ingest.bodies import (
 from wai_ops.observe.ingest.pull_source import RowKey
 from wai_ops.observe.ledger.gateway import ingest_rows
 
-NOW = SystemClock().now().replace(microsecond=0)
+NOW = NOON
 HOUR = timedelta(hours=1)
 FAILED = BodyChoice(mode=BodyMode.FAILED)
 ALL = BodyChoice(mode=BodyMode.ALL)

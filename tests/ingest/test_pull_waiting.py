@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from support.gateway_log import GatewayLog, gateway_log, rows_between
-from support.pulling import Puller, puller
-from wai_ops.core.clock import SystemClock
+from support.pulling import NOON, Puller, puller
 from wai_ops.observe.ingest import pull as pulling
 from wai_ops.observe.ingest.bodies import FoundBodies
 from wai_ops.observe.ingest.reading import Reading
@@ -21,7 +20,7 @@ from wai_ops.observe.ledger.pull_rows import RawRow, write_rows
 from wai_ops.observe.ledger.pull_windows import NewWindow
 from wai_ops.observe.ledger.pulls import Committed, PullLedger
 
-NOW = SystemClock().now().replace(microsecond=0)
+NOW = NOON
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 

@@ -23,6 +23,8 @@ from wai_ops.observe.ledger.pulls import PullLedger
 from wai_ops.observe.redact.engine import Redactor
 
 LIMITS = PullLimits(hold_back_s=120, settle_s=1800, pending_s=86400)
+NOON = SystemClock().now().replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+"""Some time of late, with no midnight within hours: a window is cut there."""
 SECRET = "0123456789abcdef0123456789abcdefcafe"
 
 
