@@ -10,10 +10,13 @@ import pytest
 
 from support.gateway_log import GatewayLog, gateway_log, row, rows_between, visible_from
 from support.pulling import NOON, Puller, puller
+from wai_ops.cloudflare.api_errors import ApiError
 from wai_ops.core.clock import SystemClock
 from wai_ops.core.errors import DataError, RemoteError
+from wai_ops.observe.ingest.counting import refresh_counts
 from wai_ops.observe.ingest.legacy_logs import LegacyLogs
 from wai_ops.observe.ingest.pull_source import Page
+from wai_ops.observe.ingest.status import StatusRequest
 from wai_ops.observe.ingest.windows import Span, at_midnights
 from wai_ops.observe.ledger.pull_windows import NewWindow
 
@@ -342,3 +345,22 @@ def test_again_reads_what_was_read_and_doubles_nothing(log: GatewayLog, pulls: P
     result = pulls(since=NOW - 51 * HOUR, again=True)
     assert (result.row_count, result.inserted_count, result.late_row_count) == (51, 1, 1)
     assert pulls.log_ids() == sorted(log.ids)
+
+
+def test_an_unknown_gateway_is_noticed_in_the_first_minute_of_a_day(
+    log: GatewayLog, pulls: Puller
+) -> None:
+    """When nothing of that day can be counted yet."""
+    assert log.ids == []
+    pulls.clock.at = NOW.replace(hour=0) + MINUTE
+    request = StatusRequest(since=None, until=None, settle_s=1800)
+    with pulls.api() as api, pytest.raises(ApiError, match="Gateway not found"):
+        refresh_counts(
+            pulls.state_dir,
+            pulls.clock,
+            request,
+            api=api,
+            source_of=lambda gateway_id: LegacyLogs(api, gateway_id),
+            gateway_ids=["nobody"],
+            lag_s=300,
+        )

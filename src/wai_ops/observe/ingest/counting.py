@@ -70,16 +70,16 @@ def refresh_counts(
                 connection, whole.since, whole.until, gateway_id, settle_s=settle_s
             )
         read = union(Span(*span) for span in found.read.get(gateway_id, []))
-        first = whole.since
-        if request.since is None:
-            known = [midnight(day.day) for day in found.days]
-            first = min([*known, *([now] if not known else [])])
-        days = [part.since.date() for part in at_midnights(Span(_floor(first), whole.until))]
         newest = Newest(
             analytics=now - timedelta(seconds=lag_s),
             log=now - timedelta(seconds=request.hold_back_s),
             read=read[-1].until if read else None,
         )
+        first = whole.since
+        if request.since is None:
+            # Of a log that nothing is known of, the newest day that can be counted.
+            first = min((midnight(day.day) for day in found.days), default=newest.log)
+        days = [part.since.date() for part in at_midnights(Span(_floor(first), whole.until))]
         try:
             counts = ask_analytics(api, gateway_id, days, newest=newest, now=now)
         except (ApiAccessError, ApiError) as error:
