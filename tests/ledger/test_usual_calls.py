@@ -84,6 +84,19 @@ def test_a_row_is_the_same_whatever_is_usual_in_its_batch(
     assert loaded(folder / "unusual", row, log_row(0, user_agent="another")) == usual
 
 
+@pytest.mark.parametrize(
+    "special",
+    [{"status_code": 70_000}, {"step": 2**40}, {"feedback": -(2**40)}, {"error_code": 2**31}],
+)
+def test_a_row_that_no_ledger_can_hold_is_not_the_usual_one(
+    state_dir: Path, special: dict[str, int]
+) -> None:
+    """Although it is alone in its batch, or most rows are like it."""
+    rows = [log_row(number, **special) for number in range(3)]
+    assert ingest_some(state_dir, *rows).quarantined_count == len(rows)
+    assert ingest_some(state_dir, *rows, log_row(4)).inserted_count == 1
+
+
 counts = st.none() | st.integers(0, 2**32 - 1)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 
@@ -89,8 +89,9 @@ class Usual(msgspec.Struct, frozen=True):
     byok: str | None = None
     dlp_action: str | None = None
     user_agent: str | None = None
-    status_code: int | None = None
-    step: int | None = None
+    # In the ranges of the columns that they are compared with.
+    status_code: Annotated[int, msgspec.Meta(ge=0, lt=2**15)] | None = None
+    step: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] | None = None
     custom_cost: bool | None = None
     wholesale: bool | None = None
     cached: bool | None = None
@@ -254,6 +255,10 @@ def _check(row: LogLine) -> None:
     for name, count in counts.items():
         if count is not None and not 0 <= count < _MOST_TOKENS:
             raise ValueError(f"{name} is {count}")
+    for name in ("step", "feedback", "error_code"):
+        number = getattr(row, name)
+        if number is not None and not -(2**31) <= number < 2**31:
+            raise ValueError(f"{name} is {number}")
     if row.cost is not None and not abs(row.cost) < 1_000_000:
         raise ValueError(f"cost is {row.cost}")
     if row.duration is not None and not 0 <= row.duration < 1e12:
