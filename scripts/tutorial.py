@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import shifted_wai
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "tutorial.md"
 SHOWN_FOLDER = "/home/you/demo"
@@ -117,11 +119,11 @@ def _shown(line: str, folder: str) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """A home of its own, and a `wai` that is the tree's own code."""
+    """A home of its own, and a `wai` of the tree at noon: its windows are of one day."""
     programs = folder / "bin"
     programs.mkdir()
     wai = programs / "wai"
-    wai.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}/src" exec "{sys.executable}" -m wai_ops "$@"\n')
+    wai.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{shifted_wai.SCRIPT}" "$@"\n')
     wai.chmod(0o755)
     return {
         "PATH": f"{programs}:{os.environ['PATH']}",
@@ -130,6 +132,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "COLUMNS": "80",
         "NO_COLOR": "1",
         "WAI_ACTOR": "you",
+        **shifted_wai.shifted(shifted_wai.to_noon()),
     }
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from support import pulling
 from support.cli import Wai
 from support.facts import NOON, attempt, in_ledger, record_attempts
 from support.gateway_log import GatewayLog, gateway_log, rows_between
 from support.import_rows import START, gateway_row, write_rows
-from wai_ops.core.clock import SystemClock
 from wai_ops.core.errors import ExitCode
 
-NOW = SystemClock().now().replace(microsecond=0)
+NOW = pulling.NOON
 CALLS = "select count(*) from model_call"
 CUT = "2026-10-05T08:03:05"
 """Rows 0 to 4 ended before it."""
@@ -49,6 +49,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayLog]:
 @pytest.fixture
 def log(started: GatewayLog, wai: Wai) -> GatewayLog:
     started.reset()
+    wai.shift = pulling.TO_NOON
     wai.environ.update(started.emulator.environ)
     return started
 

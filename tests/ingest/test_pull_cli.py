@@ -13,9 +13,9 @@ import pytest
 from support.cli import Wai
 from support.facts import in_ledger
 from support.gateway_log import GatewayLog, call, gateway_log, row, rows_between
-from wai_ops.core.clock import SystemClock
+from support.pulling import NOON, TO_NOON
 
-NOW = SystemClock().now().replace(microsecond=0)
+NOW = NOON
 HOUR = timedelta(hours=1)
 
 
@@ -28,6 +28,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayLog]:
 @pytest.fixture
 def log(started: GatewayLog, wai: Wai) -> GatewayLog:
     started.reset()
+    wai.shift = TO_NOON
     wai.environ.update(started.emulator.environ)
     return started
 
@@ -172,7 +173,8 @@ def test_ctrl_c_ends_a_pull_and_says_what_was_kept(wai: Wai, log: GatewayLog) ->
 
 
 def test_follow_goes_on_with_what_is_new(wai: Wai, log: GatewayLog) -> None:
-    """Until Ctrl-C."""
+    """Until Ctrl-C. What is called now is of now."""
+    wai.shift = None
     (wai.folder / "wai.yaml").write_text('version: "1"\nlogs:\n  hold_back_s: 0\n  poll_s: 0.2\n')
     call(log.emulator)
     process = wai.start("logs", "pull", "--follow")
@@ -230,11 +232,7 @@ def test_a_pull_asks_for_the_counts_and_status_needs_no_flag(wai: Wai, log: Gate
     ]
     assert rows[0]["counted_until"] == f"{midnight:%FT%T.000000Z}"
     assert rows[0]["reason"] == ""
-    lag = (
-        SystemClock().now()
-        - timedelta(seconds=900)
-        - datetime.fromisoformat(rows[1]["counted_until"])
-    )
+    lag = NOW - timedelta(seconds=900) - datetime.fromisoformat(rows[1]["counted_until"])
     assert abs(lag) < timedelta(seconds=600)
     assert rows[1]["reason"].startswith("so far, to ")
     assert rows[1]["counted_by"] == "graphql"

@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import shifted_wai
 
 
 @dataclass
@@ -23,6 +26,8 @@ class Wai:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    shift: timedelta | None = None
+    """How far the process's clock is moved, where windows must not be cut by a midnight."""
 
     def __call__(self, *arguments: str, stdin: str | bytes = b"", timeout: float = 120) -> Ran:
         """Run to the end and return exit code and decoded output."""
@@ -50,9 +55,11 @@ class Wai:
 
     def command(self, *arguments: str) -> list[str]:
         """The process's argument vector."""
-        return [sys.executable, "-m", "wai_ops", *arguments]
+        wai = ["-m", "wai_ops"] if self.shift is None else [str(shifted_wai.SCRIPT)]
+        return [sys.executable, *wai, *arguments]
 
     def environment(self) -> dict[str, str]:
         """The process's whole environment. That our own tests run in CI is not the user's CI."""
         ours = {name: value for name, value in os.environ.items() if name != "CI"}
-        return {**ours, **self.environ}
+        moved = {} if self.shift is None else shifted_wai.shifted(self.shift)
+        return {**ours, **moved, **self.environ}

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import shifted_wai
+
 from support.facts import ManualClock, in_ledger
 from support.gateway_log import GatewayLog
 from wai_ops.cloudflare.logs_api import ReadingApi, open_reading_api
@@ -23,7 +25,8 @@ from wai_ops.observe.ledger.pulls import PullLedger
 from wai_ops.observe.redact.engine import Redactor
 
 LIMITS = PullLimits(hold_back_s=120, settle_s=1800, pending_s=86400)
-NOON = SystemClock().now().replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+TO_NOON = shifted_wai.to_noon()
+NOON = (SystemClock().now() + TO_NOON).replace(microsecond=0)
 """Some time of late, with no midnight within hours: a window is cut there."""
 SECRET = "0123456789abcdef0123456789abcdefcafe"
 
