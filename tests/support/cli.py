@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import shifted_wai
+from support import shifted_wai
 
 
 @dataclass

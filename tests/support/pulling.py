@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import shifted_wai
-
+from support import shifted_wai
 from support.facts import ManualClock, in_ledger
 from support.gateway_log import GatewayLog
 from wai_ops.cloudflare.logs_api import ReadingApi, open_reading_api

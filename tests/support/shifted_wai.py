@@ -1,6 +1,6 @@
 """`wai` with its clock moved, in a real process: no midnight cuts a test's or a page's windows.
 
-$ CLOCK_SHIFT_S=-3600 python scripts/shifted_wai.py logs pull     as an hour ago, and running on
+$ CLOCK_SHIFT_S=-3600 python tests/support/shifted_wai.py logs pull     as an hour ago
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 VARIABLE = "CLOCK_SHIFT_S"
 SCRIPT = Path(__file__).resolve()
-SOURCE = SCRIPT.parents[1] / "src"
+SOURCE = SCRIPT.parents[2] / "src"
 
 
 def to_noon() -> timedelta:
