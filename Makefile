@@ -49,7 +49,8 @@ docs: $(VENV)/.test  ## Write what is generated: help pages, docs/cli.md, comple
 	$(BIN)/python scripts/tutorial.py
 
 bench: $(VENV)/.test $(VENV)/.project  ## Measure what the project promises (see docs/benchmarks.md).
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@missed=0; for script in benchmarks/*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script" || missed=1; done; exit $$missed
 
 conformance: $(VENV)/.test $(VENV)/.project  ## Run the tests of Cloudflare's Python client against the emulator.
 	@$(BIN)/python scripts/conformance.py

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from check_docs import check_commands, check_links
+from check_docs import ROOT, check_commands, check_links
 from generator.model import read_tree
 
 from house.sample_cli import sample_tree
@@ -51,3 +51,11 @@ def test_a_link_leads_to_a_file_and_a_heading(tmp_path: Path) -> None:
         "link to gone.md: no such file",
         "link to there.md#two: no such heading",
     ]
+
+
+def test_every_benchmark_is_described_beside_it() -> None:
+    """`rows.py` and `sql/` are what the others share."""
+    folder = ROOT / "benchmarks"
+    told = (folder / "README.md").read_text("utf-8")
+    scripts = {path.name for path in folder.glob("*.py")} - {"rows.py"}
+    assert {name for name in scripts if f"`{name}`" not in told} == set()
