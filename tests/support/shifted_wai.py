@@ -28,7 +28,7 @@ def shifted(shift: timedelta) -> dict[str, str]:
 
 def main() -> None:
     """Move the clock and be `wai`."""
-    sys.path.insert(0, str(SOURCE))
+    sys.path[0] = str(SOURCE)  # in place of this folder, whose names would hide others
     from wai_ops.__main__ import main as wai
     from wai_ops.core.clock import SystemClock
 
