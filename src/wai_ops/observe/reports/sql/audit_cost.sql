@@ -21,7 +21,7 @@ with fact as (
             when gateway_cost_usd is null then 'no gateway cost'
             when coalesce(gateway_custom_cost, false) then 'custom cost'
             when cost_state in ('metered', 'confirmed', 'none') then null
-            when input_tokens is null then 'no usage'
+            when not has_usage then 'no usage'
             else 'no price'
         end as reason,
         output_tokens,

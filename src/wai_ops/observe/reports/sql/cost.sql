@@ -59,7 +59,7 @@ with part as (
         count(*) filter (sources = 'client only') as client_only_count,
         count(*) filter (contract <> 'complete') as contract_missing_count,
         count(*) filter (cost_state = 'estimated') as estimated_count,
-        count(*) filter (cost_state = 'unknown' and input_tokens is not null) as unpriced_count,
+        count(*) filter (cost_state = 'unknown' and has_usage) as unpriced_count,
         count(input_tokens) as usage_count,
         count(cached_input_tokens) as cache_reported_count,
         count(*) filter (target = 'local') as local_count

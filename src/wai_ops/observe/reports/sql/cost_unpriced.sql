@@ -4,8 +4,8 @@ from (
     select model from rollup_day where unpriced_count > 0 and {day_where}
     union all
     select distinct model
-    from model_call
-    where cost_state = 'unknown' and input_tokens is not null and {where}
+    from call_fact
+    where cost_state = 'unknown' and has_usage and {where}
 )
 where model is not null
 order by all

@@ -22,6 +22,7 @@ with coded as (
                 when 'estimated' then 16384 when 'unknown' then 24576 else 32768 end
             + case waste when 'retried' then 65536 when 'failed run' then 131072
                 when 'truncated' then 196608 else 0 end
+            + has_usage::integer * 262144
         ) as kind
     from call_fact
     where started_at >= $since and started_at < $last::date + 1 and day in (from rolled)
@@ -115,6 +116,7 @@ told as (
         kind & 64 > 0 as is_gateway_hit,
         kind & 128 > 0 as has_cached,
         kind & 256 > 0 as has_input,
+        kind & 262144 > 0 as has_usage,
         kind & 1536 as source,
         kind & 6144 as affinity,
         kind & 57344 as state,
@@ -158,7 +160,7 @@ select
     coalesce(sum(calls) filter (state = 16384), 0) as estimated_count,
     coalesce(sum(calls) filter (state = 24576), 0) as unknown_count,
     coalesce(sum(calls) filter (state = 32768), 0) as none_count,
-    coalesce(sum(calls) filter (state = 24576 and has_input), 0) as unpriced_count,
+    coalesce(sum(calls) filter (state = 24576 and has_usage), 0) as unpriced_count,
     coalesce(sum(calls) filter (has_input), 0) as usage_count,
     coalesce(list_sort(list(distinct price) filter (price is not null)), []) as price_sources,
     sum(cost) filter (state = 0) as metered_cost_usd,

@@ -338,6 +338,9 @@ select
         ),
         false
     ) as is_denied,
+    -- Whether anybody said what the call used: of one that failed, nothing but zeros says nothing.
+    input_tokens is not null
+        and (error_type is null or input_tokens > 0 or coalesce(output_tokens > 0, false)) as has_usage,
     cost_state in ('metered', 'confirmed', 'none') as is_cost_known,
     case when cost_state in ('metered', 'confirmed', 'none') then cost_usd end as known_cost_usd,
     case when cost_state in ('metered', 'confirmed', 'none') then neurons end as known_neurons,
@@ -366,3 +369,7 @@ select
         )
     end as cache_saved_usd
 from numbered_call;
+
+-- What roll-ups say of usage has changed.
+insert into rollup_dirty
+select distinct started_at::date from stored_call where started_at::date not in (from rollup_dirty);
