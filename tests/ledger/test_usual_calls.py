@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.facts import in_ledger
@@ -133,6 +133,8 @@ rates = st.decimals(0, 1000, places=6) | st.decimals(0, 1000, places=12)
 
 
 @settings(max_examples=8)
+@example([(2_912_267_570, Decimal("83.88608"), Decimal(1000))])  # cached costs more
+@example([(2**32, Decimal("199.999999"), Decimal(0)), (2**32, Decimal(0), Decimal("199.999999"))])
 @given(st.lists(st.tuples(st.integers(0, 2**40), rates, rates), min_size=30, max_size=100))
 def test_what_a_cache_saved_is_the_same_by_either_way(
     cases: list[tuple[int, Decimal, Decimal]],

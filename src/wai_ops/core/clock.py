@@ -44,7 +44,7 @@ def thread_seconds() -> float:
 
 def to_utc_text(at: datetime) -> str:
     """ISO 8601 with microseconds and a final Z, the one spelling of times in files and JSON."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_utc(text: str) -> datetime:

@@ -312,7 +312,8 @@ create or replace view model_call as select * exclude (row_number, prompt) from 
 -- which is the rule, 64 bits hold it exactly; rounding 128 takes ten times as long.
 create macro saved_usd(tokens, usd_per_m, other_usd_per_m) as
     case
-        when usd_per_m < 200 and usd_per_m % 0.000001 = 0 and other_usd_per_m % 0.000001 = 0
+        when usd_per_m < 200 and other_usd_per_m < 200
+            and usd_per_m % 0.000001 = 0 and other_usd_per_m % 0.000001 = 0
             and tokens between 0 and 4294967296
             then (
                 tokens * (
