@@ -39,8 +39,9 @@ PARSE_ONLY = """
 import sys, duckdb
 with duckdb.connect() as connection:
     connection.execute("set threads = 2")
-    sql = open(sys.argv[1]).read()
-    counts = connection.execute(sql, {"file": sys.argv[2]}).fetchone()
+    connection.execute("set variable log_file = ?", [sys.argv[2]])
+    connection.execute(open(sys.argv[1] + "/log_line.sql").read())
+    counts = connection.execute(open(sys.argv[1] + "/parse_only.sql").read()).fetchone()
 assert counts[0] == int(sys.argv[3]), counts
 """
 STORE_ONLY = """
@@ -48,7 +49,9 @@ import sys, duckdb
 with duckdb.connect(sys.argv[4]) as connection:
     connection.execute("set threads = 2")
     connection.execute("set TimeZone = 'UTC'")
-    connection.execute(open(sys.argv[1]).read(), {"file": sys.argv[2]})
+    connection.execute("set variable log_file = ?", [sys.argv[2]])
+    connection.execute(open(sys.argv[1] + "/log_line.sql").read())
+    connection.execute(open(sys.argv[1] + "/store_only.sql").read())
     counts = connection.execute("select count(*) from log_row").fetchone()
 assert counts[0] == int(sys.argv[3]), counts
 """
@@ -76,13 +79,10 @@ def main() -> int:
         print(f"{options.rows:,} rows of {plain:.0f} B ({size / options.rows:.0f} B packed)")
         for _ in range(options.rounds):
             count = str(options.rows)
-            inputs = [str(file), count]
-            parse_only, store_only = str(SQL / "parse_only.sql"), str(SQL / "store_only.sql")
-            floors.append(run([sys.executable, "-c", PARSE_ONLY, parse_only, *inputs]))
+            inputs = [str(SQL), str(file), count]
+            floors.append(run([sys.executable, "-c", PARSE_ONLY, *inputs]))
             bare_file = folder / "bare.duckdb"
-            bare.append(
-                run([sys.executable, "-c", STORE_ONLY, store_only, *inputs, str(bare_file)])
-            )
+            bare.append(run([sys.executable, "-c", STORE_ONLY, *inputs, str(bare_file)]))
             bare_file.unlink()
             state_dir = folder / "state"
             ours.append(run([str(wai), "logs", "import", str(file)], {"WAI_STATE_DIR": state_dir}))

@@ -140,7 +140,7 @@ def test_what_a_cache_saved_is_the_same_by_either_way(
     cases: list[tuple[int, Decimal, Decimal]],
 ) -> None:
     text = statement(f"schema/{MIGRATIONS[-1]}")
-    begin = text.index("create macro saved_usd")
+    begin = text.index("create or replace macro saved_usd")
     with duckdb.connect() as connection:
         connection.execute(text[begin : text.index("end;", begin) + 4])
         connection.execute("create table t (n bigint, a decimal(18, 12), b decimal(18, 12))")

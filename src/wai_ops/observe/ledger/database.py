@@ -30,6 +30,7 @@ MIGRATIONS = (
     "0004_refusals",
     "0005_stored_calls",
     "0006_fewer_columns",
+    "0007_told_usage",
 )
 MEMORY_LIMIT = "800MB"
 """More than any query here needs; beyond it DuckDB spills into the scratch folder."""

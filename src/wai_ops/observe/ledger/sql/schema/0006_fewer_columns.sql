@@ -312,8 +312,7 @@ create or replace view model_call as select * exclude (row_number, prompt) from 
 -- which is the rule, 64 bits hold it exactly; rounding 128 takes ten times as long.
 create macro saved_usd(tokens, usd_per_m, other_usd_per_m) as
     case
-        when usd_per_m < 200 and other_usd_per_m < 200
-            and usd_per_m % 0.000001 = 0 and other_usd_per_m % 0.000001 = 0
+        when usd_per_m < 200 and usd_per_m % 0.000001 = 0 and other_usd_per_m % 0.000001 = 0
             and tokens between 0 and 4294967296
             then (
                 tokens * (
@@ -339,9 +338,6 @@ select
         ),
         false
     ) as is_denied,
-    -- Whether anybody said what the call used: of one that failed, nothing but zeros says nothing.
-    input_tokens is not null
-        and (error_type is null or input_tokens > 0 or coalesce(output_tokens > 0, false)) as has_usage,
     cost_state in ('metered', 'confirmed', 'none') as is_cost_known,
     case when cost_state in ('metered', 'confirmed', 'none') then cost_usd end as known_cost_usd,
     case when cost_state in ('metered', 'confirmed', 'none') then neurons end as known_neurons,
@@ -370,7 +366,3 @@ select
         )
     end as cache_saved_usd
 from numbered_call;
-
--- What roll-ups say of usage has changed.
-insert into rollup_dirty
-select distinct started_at::date from stored_call where started_at::date not in (from rollup_dirty);

@@ -1,14 +1,7 @@
--- As store_only.sql, and a look for secrets in the words of each row.
-create table log_row as
+-- The log rows of a file with every column that they have, in explicit types, metadata and usage taken
+-- apart: what the bare scripts read. The file is the variable log_file.
+create temp view log_line as
 select
-    regexp_matches(
-        concat_ws(
-            ' ', id, provider, model, model_type, path, request_type, event_id, user_agent,
-            metadata.tenant, metadata.workflow, metadata.conversation, metadata.prompt,
-            metadata.trace
-        ),
-        $secrets
-    ) as is_suspect,
     * exclude (metadata, usage_metadata, timings, location),
     metadata.tenant, metadata.workflow, metadata.conversation, metadata.prompt, metadata.trace,
     usage_metadata.input_tokens as usage_input_tokens,
@@ -19,7 +12,7 @@ select
     timings.total as total_ms, timings.latency as latency_ms,
     location.region, location.colo
 from read_json(
-    $file,
+    getvariable('log_file')::varchar,
     format = 'newline_delimited',
     columns = {
         id: 'VARCHAR', created_at: 'TIMESTAMPTZ', provider: 'VARCHAR', model: 'VARCHAR',
